@@ -1,0 +1,51 @@
+/** Every code a `PunieError` can carry. Stable: callers branch on these, never on a message. */
+export const ERROR_CODES = [
+  "INVALID_OPTION",
+  "MODEL_NOT_FOUND",
+  "MODEL_NOT_DOWNLOADED",
+  "MODEL_UNSUPPORTED",
+  "MODEL_CORRUPT",
+  "WEIGHTS_MISMATCH",
+  "CONTEXT_TOO_LONG",
+  "OUT_OF_MEMORY",
+  "MODEL_DISPOSED",
+  "ABORTED",
+  "NATIVE_UNAVAILABLE",
+  "HUB_UNREACHABLE",
+  "HUB_NOT_FOUND",
+  "HUB_DENIED",
+  "HUB_CORRUPT",
+  "DISK_FULL",
+  "DOWNLOAD_LOCKED",
+  "INTERNAL",
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** The one error class: a stable `code`, and a message that names the thing, what was found and what to do. */
+export class PunieError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "PunieError";
+    this.code = code;
+  }
+}
+
+/** `MODEL_NOT_DOWNLOADED`: the model has a name that can be fetched, and is on none of the searched directories. */
+export class ModelNotDownloadedError extends PunieError {
+  /** Repository name, `ORG/NAME`. */
+  readonly model: string;
+  /** The command that downloads it, ready to be typed. */
+  readonly command: string;
+  /** The directories that were looked in. */
+  readonly searched: readonly string[];
+
+  constructor(model: string, command: string, searched: readonly string[]) {
+    super("MODEL_NOT_DOWNLOADED", `Model '${model}' is not downloaded.\nDownload it with: ${command}`);
+    this.model = model;
+    this.command = command;
+    this.searched = searched;
+  }
+}

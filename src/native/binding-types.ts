@@ -1,0 +1,176 @@
+/**
+ * The whole surface between TypeScript and the addon. `native/binding/` reads and writes exactly these shapes;
+ * it checks every offset, shape and range again, because a header may lie.
+ */
+import type { ErrorCode } from "../errors.js";
+
+/** A safetensors dtype name. */
+export type TensorDtype = "F32" | "F16" | "BF16" | "U32" | "I32" | "F64" | "I64" | "I16" | "U16" | "I8" | "U8" | "BOOL";
+
+/** One tensor of a weight file. `offset` is absolute in the file, in bytes. */
+export interface NativeTensor {
+  name: string;
+  /** Index into `NativeModelSpec.files`. */
+  file: number;
+  dtype: TensorDtype;
+  shape: number[];
+  offset: number;
+  bytes: number;
+}
+
+/** MLX affine quantization: `bits` 2 3 4 5 6 8, `groupSize` 32 64 128, values `scale * q + bias` per group. */
+export interface AffineQuantization {
+  mode: "affine";
+  bits: number;
+  groupSize: number;
+}
+
+export interface RopeScaling {
+  type: "linear" | "llama3";
+  factor: number;
+  lowFreqFactor?: number;
+  highFreqFactor?: number;
+  originalMaxPositionEmbeddings?: number;
+}
+
+/** What a decoder needs to know of config.json, checked and with defaults filled in. Sizes are counts, not bytes. */
+export interface NativeModelConfig {
+  modelType: string;
+  hiddenSize: number;
+  hiddenLayers: number;
+  intermediateSize: number;
+  attentionHeads: number;
+  keyValueHeads: number;
+  headDim: number;
+  vocabSize: number;
+  rmsNormEps: number;
+  ropeTheta: number;
+  ropeTraditional: boolean;
+  ropeScaling?: RopeScaling;
+  maxPositionEmbeddings: number;
+  tieWordEmbeddings: boolean;
+  /** Bias on q, k, v (qwen2: always) and, for llama, on o too. */
+  attentionBias: boolean;
+  mlpBias: boolean;
+}
+
+export interface NativeModelSpec {
+  config: NativeModelConfig;
+  /** Weight files; `bytes` is the size they must still have when mapped. */
+  files: { path: string; bytes: number }[];
+  tensors: NativeTensor[];
+  /**
+   * How a layer with `.scales` is quantized: its own row of `layers` (module path such as
+   * `model.layers.0.self_attn.q_proj`), else `defaults`.
+   */
+  quantization?: { defaults: AffineQuantization; layers: Record<string, AffineQuantization> };
+}
+
+export type NativeDevice = "cpu" | "metal" | "cuda";
+
+export interface NativeLoadOptions {
+  device: NativeDevice;
+  /** Threads of the CPU kernels. */
+  threads: number;
+  /** Most positions (prompt + generated) a sequence may have. */
+  contextLength: number;
+  /** Prompt tokens per forward pass. */
+  prefillChunk: number;
+  /** Use MLX's own operations on the CPU too: what runs on a GPU, for tests. Default false. */
+  stockOps?: boolean;
+  /** Called for each batch of events, in order, on the JavaScript thread. */
+  onEvents: (events: NativeEvent[]) => void;
+}
+
+export interface NativeSampling {
+  /** 0 is greedy. */
+  temperature: number;
+  /** 1 is off. */
+  topP: number;
+  /** 0 is off. */
+  topK: number;
+  /** 0 is off. */
+  minP: number;
+  /** 1 is off. */
+  repetitionPenalty: number;
+  /** Last tokens that the three penalties look at. */
+  repetitionContext: number;
+  /** 0 is off. */
+  presencePenalty: number;
+  /** 0 is off. */
+  frequencyPenalty: number;
+  /** Added to the logits: pairs of token id and value. */
+  logitBias: [id: number, value: number][];
+  /** Noise is a function of this and the position: an unsigned integer below 2^53. */
+  seed: number;
+}
+
+export interface NativeRequest {
+  /** Chosen by the caller, unique among the model's running requests. */
+  id: number;
+  prompt: Uint32Array;
+  maxTokens: number;
+  /** Ids that end the text; the one that ended it is not emitted as a token event. */
+  stopIds: number[];
+  sampling: NativeSampling;
+  /** -1: none; 0: the chosen token's log-probability; N: and the N best. */
+  logprobs: number;
+}
+
+export type NativeFinishReason = "stop" | "length" | "cancelled";
+
+export type NativeEvent =
+  | { type: "prefill"; request: number; processed: number; total: number }
+  | { type: "token"; request: number; id: number; logprob?: number; top?: [id: number, logprob: number][] }
+  | {
+      type: "finish";
+      request: number;
+      reason: NativeFinishReason;
+      promptTokens: number;
+      cachedTokens: number;
+      completionTokens: number;
+      /** From the request's arrival to the end of its prefill, and on to the first token, and from there to the end. */
+      promptMs: number;
+      firstTokenMs: number;
+      generationMs: number;
+    }
+  | { type: "error"; request: number; code: ErrorCode; message: string };
+
+export interface NativeMemory {
+  /** Bytes of weights: mapped on the CPU, resident on a GPU. */
+  modelBytes: number;
+  /** Bytes of KV caches now. */
+  cacheBytes: number;
+  /** Largest resident size of the process so far. */
+  peakBytes: number;
+}
+
+/** A loaded model: one owner thread, which runs requests in the order they came. */
+export interface NativeModel {
+  /** Starts a request; what comes of it is told through `onEvents`, ending in one `finish` or `error`. */
+  start(request: NativeRequest): void;
+  /** Stops a request within a token or a prefill chunk; it still gets its `finish`, reason "cancelled". */
+  cancel(id: number): void;
+  memory(): NativeMemory;
+  /** Cancels what runs, frees everything, joins the thread. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+export interface NativeInfo {
+  mlxVersion: string;
+  /** Devices this build and machine can use, best first. */
+  devices: NativeDevice[];
+  deviceName: string;
+  /** Instruction set of the CPU kernels in use. */
+  cpuKernels: "avx2" | "portable";
+  /** Physical cores this process may use. */
+  cores: number;
+}
+
+/** What `require` of the addon returns. Its errors are plain `Error`s with `code`: `native/binding.ts` turns them into `PunieError`. */
+export interface NativeBinding {
+  info(): NativeInfo;
+  loadModel(spec: NativeModelSpec, options: NativeLoadOptions): Promise<NativeModel>;
+  /** Bytes a second that `threads` threads together read from memory. Takes about a quarter of a second, off the event loop. */
+  measureMemoryBandwidth(threads: number): Promise<number>;
+}
