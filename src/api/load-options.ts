@@ -1,0 +1,95 @@
+/** The options of `loadModel`, checked once. */
+import { availableParallelism } from "node:os";
+import type { NativeDevice } from "../native/binding-types.js";
+import {
+  checkFunction,
+  checkInteger,
+  checkNames,
+  checkOneOf,
+  checkSignal,
+  checkText,
+  invalidOption,
+} from "./options.js";
+
+/** What loading is doing. `resolve` finds the directory, `open` reads its headers, `load` maps weights and reads the vocabulary. */
+export type LoadProgress = { phase: "resolve" | "open" | "load" | "ready" };
+
+export interface LoadOptions {
+  /** Where models lie. Default: `PUNIE_MODELS_DIR`, else `~/.cache/punie/models`. */
+  modelsDir?: string | undefined;
+  /**
+   * Most tokens, prompt and answer together, of one request. Default: what the model was trained for, but no more than
+   * 32,768: a longer cache takes gigabytes, so it is asked for by name. Memory is taken as a text grows, not at once.
+   */
+  contextLength?: number | undefined;
+  /** `auto` (default) takes the best that this machine has. */
+  device?: "auto" | NativeDevice | undefined;
+  /** Threads of the CPU kernels. Default: one per physical core that this process may use. */
+  threads?: number | undefined;
+  /** Prompt tokens per forward pass, after which an abort is noticed. Default 512. */
+  prefillChunk?: number | undefined;
+  /** Stops loading; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Told of each phase as it begins. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+const LOAD_OPTIONS = [
+  "modelsDir",
+  "contextLength",
+  "device",
+  "threads",
+  "prefillChunk",
+  "signal",
+  "onProgress",
+] as const;
+
+const DEVICES = ["auto", "cpu", "metal", "cuda"] as const;
+/** Enough to fill the kernels, few enough that an abort is noticed within a second or so on a small machine. */
+const DEFAULT_PREFILL_CHUNK = 512;
+const MAX_PREFILL_CHUNK = 65_536;
+/** More threads than this are surely a mistake, and would each take a stack. */
+const MAX_THREADS = Math.max(256, availableParallelism());
+/** See `LoadOptions.contextLength`. */
+const DEFAULT_CONTEXT_LIMIT = 32_768;
+
+export interface CheckedLoadOptions {
+  modelsDir: string | undefined;
+  contextLength: number | undefined;
+  device: "auto" | NativeDevice;
+  /** 0: not given. */
+  threads: number;
+  prefillChunk: number;
+  signal: AbortSignal | undefined;
+  onProgress: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** @throws PunieError `INVALID_OPTION`, also for a name that is not known: nothing is silently ignored. */
+export function checkLoadOptions(value: LoadOptions | undefined): CheckedLoadOptions {
+  const options = checkNames("loadModel options", value, LOAD_OPTIONS) as LoadOptions;
+  return {
+    modelsDir: checkText("modelsDir", options.modelsDir),
+    contextLength:
+      options.contextLength === undefined
+        ? undefined
+        : checkInteger("contextLength", options.contextLength, 0, { min: 1 }),
+    device: checkOneOf("device", options.device, "auto", DEVICES),
+    threads:
+      options.threads === undefined ? 0 : checkInteger("threads", options.threads, 0, { min: 1, max: MAX_THREADS }),
+    prefillChunk: checkInteger("prefillChunk", options.prefillChunk, DEFAULT_PREFILL_CHUNK, {
+      min: 1,
+      max: MAX_PREFILL_CHUNK,
+    }),
+    signal: checkSignal("signal", options.signal),
+    onProgress: checkFunction("onProgress", options.onProgress),
+  };
+}
+
+/** The context length to load with, for a model trained for `modelMax` positions. */
+export function chooseContextLength(asked: number | undefined, modelMax: number): number {
+  if (asked === undefined) return Math.min(modelMax, DEFAULT_CONTEXT_LIMIT);
+  if (asked > modelMax) {
+    throw invalidOption("contextLength", `at most ${modelMax}, the model's own max_position_embeddings`, asked);
+  }
+  return asked;
+}
