@@ -1,0 +1,74 @@
+"""What mlx-lm makes of a model: greedily in float32, and how far its own bfloat16 run is from that."""
+
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_map
+from mlx_lm.models.cache import make_prompt_cache
+from mlx_lm.utils import load_model
+
+TOP = 8
+
+
+def load(path, dtype=mx.float32):
+    """The model of a directory with every floating parameter cast to `dtype`, and its config."""
+    model, config = load_model(Path(path))
+    cast = lambda a: a.astype(dtype) if mx.issubdtype(a.dtype, mx.floating) else a
+    model.update(tree_map(cast, model.parameters()))
+    return model, config
+
+
+class Sequence:
+    """One sequence and its KV cache. `next(ids)` appends ids and gives float32 logits of shape [vocabulary]."""
+
+    def __init__(self, model):
+        self.model, self.cache = model, make_prompt_cache(model)
+
+    def next(self, ids):
+        return self.model(mx.array([ids]), cache=self.cache)[0, -1].astype(mx.float32)
+
+
+def log_softmax(logits):
+    values = np.array(logits, dtype=np.float64)
+    values -= values.max()
+    return values - np.log(np.exp(values).sum())
+
+
+def best(values, count):
+    """The ids of the largest values, largest first; of equal ones the smallest id first, as argmax has it."""
+    return np.argsort(-values, kind="stable")[:count]
+
+
+def rounded(values):
+    return [round(float(value), 5) for value in values]
+
+
+def greedy(model, prompt, count):
+    """`count` greedy steps: per step the `TOP` best ids (the first is the one chosen) and their log-probabilities."""
+    sequence, given, ids, logprobs = Sequence(model), prompt, [], []
+    for _ in range(count):
+        values = log_softmax(sequence.next(given))
+        top = best(values, TOP)
+        ids.append(top.tolist())
+        logprobs.append(rounded(values[top]))
+        given = [int(top[0])]
+    return {"ids": ids, "logprobs": logprobs}
+
+
+def mean_error(model, prompt, run):
+    """Mean |difference| of `model`'s log-probabilities from `run`'s, over the best ids of each step, on its tokens."""
+    sequence, given, errors = Sequence(model), prompt, []
+    for ids, logprobs in zip(run["ids"], run["logprobs"]):
+        values = log_softmax(sequence.next(given))
+        errors.append(np.abs(values[ids] - np.array(logprobs)))
+        given = [ids[0]]
+    return float(np.mean(errors))
+
+
+def golden_run(path, prompt, count):
+    """A greedy float32 run with the mean error of mlx-lm's bfloat16 run on the same tokens."""
+    model, _ = load(path)
+    run = greedy(model, prompt, count)
+    model, _ = load(path, mx.bfloat16)
+    return {"prompt": prompt, **run, "bf16Error": round(mean_error(model, prompt, run), 6)}

@@ -1,0 +1,52 @@
+import { spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { SetupError } from "./report.mjs";
+
+/**
+ * Runs a command to its end with its output on stderr. Rejects with a `SetupError` when it fails.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, hint?: string }} [options] `hint`: what to do when it fails
+ */
+export async function run(command, args, { cwd, env, hint } = {}) {
+  const code = await exitCode(spawn(command, args, { cwd, env, stdio: ["ignore", 2, 2] }), command);
+  if (code !== 0) throw new SetupError(failure(command, args, code, hint));
+}
+
+/**
+ * Like `run`, with the output kept in a file and shown only when the command fails.
+ * @param {string} logFile
+ */
+export async function runLogged(logFile, command, args, { cwd, env, hint } = {}) {
+  fs.mkdirSync(path.dirname(logFile), { recursive: true });
+  const log = fs.openSync(logFile, "w");
+  let code;
+  try {
+    code = await exitCode(spawn(command, args, { cwd, env, stdio: ["ignore", log, log] }), command);
+  } finally {
+    fs.closeSync(log);
+  }
+  if (code !== 0) {
+    process.stderr.write(fs.readFileSync(logFile, "utf8"));
+    throw new SetupError(failure(command, args, code, hint));
+  }
+}
+
+/** stdout of a short command, or undefined when it is not there or fails. */
+export function output(command, args) {
+  const result = spawnSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  return result.status === 0 ? result.stdout : undefined;
+}
+
+function exitCode(child, command) {
+  return new Promise((resolve, reject) => {
+    child.on("error", (error) => reject(new SetupError(`Could not run ${command}: ${error.message}`)));
+    child.on("close", (code, signal) => resolve(code ?? signal));
+  });
+}
+
+function failure(command, args, code, hint) {
+  const line = `${path.basename(command)} ${args.join(" ")} failed (${code}).`;
+  return hint ? `${line}\n${hint}` : line;
+}

@@ -1,0 +1,91 @@
+"""Makes tests/fixtures/goldens: what mlx-lm 0.32.2 computes in float32, for the tests to hold punie to.
+
+    pip install mlx-lm==0.32.2 mlx==0.32.4 numpy tokenizers
+    python scripts/make-goldens.py                      every golden below
+    python scripts/make-goldens.py --random             random models, and sampling on one of them
+    python scripts/make-goldens.py --tiny               the tiny model's greedy text
+    python scripts/make-goldens.py --tasks              200 sampled tasks of the tiny model (minutes)
+    python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory, from its own tokenizer
+    python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from goldens.cases import STEPS, all_cases
+from goldens.check import check
+from goldens.random_model import prompt_ids, write_random_model
+from goldens.reference import golden_run
+from goldens.sampling import sampling_golden
+from goldens.tasks import tasks_golden
+
+FIXTURES = Path(__file__).resolve().parent.parent / "tests" / "fixtures"
+TINY = FIXTURES / "tiny-coder-4bit"
+TASKS, TASKS_SEED = 200, 12345
+SAMPLED_CASE = "llama, 4 bits, group 64"
+
+
+def save(name, head, key, rows):
+    """One row per line, so that a diff shows which row changed."""
+    compact = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    lines = ",\n".join(compact(row) for row in rows)
+    path = FIXTURES / "goldens" / f"{name}.golden.json"
+    path.parent.mkdir(exist_ok=True)
+    opening = compact({"mlxLm": "0.32.2", **head})[:-1]
+    path.write_text(f'{opening},"{key}":[\n{lines}\n]}}\n')
+    print(f"{path.name}: {len(rows)} {key}, {path.stat().st_size // 1024} KB")
+
+
+def random_goldens():
+    rows = []
+    for case in all_cases():
+        with tempfile.TemporaryDirectory() as directory:
+            write_random_model(case, directory)
+            runs = [golden_run(directory, prompt, STEPS) for prompt in case["prompts"]]
+            rows.append({**{key: value for key, value in case.items() if key != "prompts"}, "runs": runs})
+            leads = [a[0] - a[1] for run in runs for a in run["logprobs"]]
+            clear = sum(lead > 0.02 for lead in leads)
+            distinct = len({ids[0] for run in runs for ids in run["ids"]})
+            errors = ", ".join(f"{run['bf16Error']:.5f}" for run in runs)
+            print(f"{case['name']}: {clear} of {len(leads)} steps clear, {distinct} ids, bf16 error {errors}")
+            if case["name"].startswith(SAMPLED_CASE):
+                golden = sampling_golden(case, directory)
+    save("random-models", {}, "cases", rows)
+    processors = golden.pop("processors")
+    save("sampling", golden, "processors", processors)
+
+
+def model_golden(path, name):
+    """Greedy runs of a model with a tokenizer: a short and a long prompt of ids that are ordinary tokens."""
+    vocabulary = json.loads((path / "config.json").read_text())["vocab_size"]
+    ordinary = vocabulary - vocabulary // 32
+    prompts = [prompt_ids(1, 20, ordinary), prompt_ids(2, 600, ordinary)]
+    save(name, {}, "runs", [golden_run(path, prompt, 32) for prompt in prompts])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--random", action="store_true")
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--tasks", action="store_true")
+    parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
+    parser.add_argument("--check", nargs="+", type=int, metavar="SEED [COUNT]")
+    given = parser.parse_args()
+    everything = not any(vars(given).values())
+    if given.random or everything:
+        random_goldens()
+    if given.tiny or everything:
+        model_golden(TINY, "tiny-coder")
+    if given.tasks or everything:
+        golden = tasks_golden(TINY, TASKS, TASKS_SEED)
+        save("tasks", {"tools": golden["tools"]}, "tasks", golden["tasks"])
+    if given.model:
+        model_golden(Path(given.model[0]), given.model[1])
+    if given.check:
+        check(*given.check)
+
+
+if __name__ == "__main__":
+    main()
