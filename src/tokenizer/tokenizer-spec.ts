@@ -1,0 +1,110 @@
+/** What tokenizer.json and tokenizer_config.json say, checked as far as the library and the decoder lean on it. */
+import { join } from "node:path";
+import { z } from "zod";
+import { PunieError } from "../errors.js";
+import { readModelJson } from "./read-model-file.js";
+
+/** Real ones have up to 20 MiB (Gemma 3). */
+export const MAX_TOKENIZER_MIB = 64;
+const MAX_CONFIG_MIB = 16;
+/** Real vocabularies have up to 300,000 tokens; a table of this many is still small. */
+export const MAX_VOCAB_SIZE = 2 ** 21;
+
+/** BPE and WordPiece: ids by token; Unigram: token and score, in order of ids. */
+export type Vocab = Record<string, number> | [token: string, score: number][];
+type Merges = (string | [string, string])[];
+
+const id = z
+  .int()
+  .min(0)
+  .max(MAX_VOCAB_SIZE - 1);
+
+const addedToken = z.looseObject({
+  id,
+  content: z.string().min(1),
+  special: z.boolean().default(false),
+});
+
+const component = z.looseObject({ type: z.string() }).nullable().default(null);
+
+const tokenizerJson = z.looseObject({
+  model: z.looseObject({
+    type: z.string().optional(),
+    // Hundreds of thousands of entries: checked by hand below, which is fast.
+    vocab: z.custom<Vocab>(isVocab, "expected token ids below 2^21 by token text, or pairs of token text and score"),
+    merges: z.custom<Merges>(isMerges, "expected pairs of tokens").optional(),
+  }),
+  added_tokens: z
+    .array(addedToken)
+    .nullish()
+    .transform((tokens) => tokens ?? []),
+  normalizer: component,
+  pre_tokenizer: component,
+  post_processor: component,
+  decoder: component,
+});
+
+function isVocab(value: unknown): value is Vocab {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) {
+    const pairs = value as unknown[];
+    return pairs.length <= MAX_VOCAB_SIZE && pairs.every((pair) => isPair(pair, "number"));
+  }
+  return Object.values(value).every((id) => Number.isInteger(id) && id >= 0 && id < MAX_VOCAB_SIZE);
+}
+
+function isMerges(value: unknown): value is Merges {
+  if (!Array.isArray(value)) return false;
+  return typeof value[0] === "string"
+    ? value.every((merge) => typeof merge === "string")
+    : value.every((merge) => isPair(merge, "string"));
+}
+
+function isPair(value: unknown, second: "string" | "number"): boolean {
+  return Array.isArray(value) && value.length === 2 && typeof value[0] === "string" && typeof value[1] === second;
+}
+
+export type TokenizerJson = z.infer<typeof tokenizerJson>;
+
+const addedTokensDecoder = z.record(z.string(), z.looseObject({ content: z.string().min(1) })).optional();
+
+/**
+ * Reads and checks both files. Throws `MODEL_CORRUPT` naming the file, the path inside it, and what was expected.
+ */
+export async function readTokenizerSpec(directory: string): Promise<TokenizerJson> {
+  const json = await readModelJson(join(directory, "tokenizer.json"), MAX_TOKENIZER_MIB);
+  if (!json) {
+    throw new PunieError("MODEL_CORRUPT", `tokenizer.json is missing in ${directory}; text in or out needs it.`);
+  }
+  const parsed = tokenizerJson.safeParse(json);
+  if (!parsed.success) {
+    throw new PunieError("MODEL_CORRUPT", `tokenizer.json in ${directory}: ${firstIssue(parsed.error)}`);
+  }
+  return withConfiguredTokens(parsed.data, directory);
+}
+
+/** Tokens that only tokenizer_config.json names are added tokens too, as in transformers. */
+async function withConfiguredTokens(spec: TokenizerJson, directory: string): Promise<TokenizerJson> {
+  const config = await readModelJson(join(directory, "tokenizer_config.json"), MAX_CONFIG_MIB);
+  const parsed = addedTokensDecoder.safeParse(config?.added_tokens_decoder);
+  if (!parsed.success) {
+    const issue = firstIssue(parsed.error);
+    throw new PunieError("MODEL_CORRUPT", `tokenizer_config.json in ${directory}: added_tokens_decoder: ${issue}`);
+  }
+  const known = new Set(spec.added_tokens.map((token) => token.content));
+  for (const [key, token] of Object.entries(parsed.data ?? {})) {
+    if (known.has(token.content)) continue;
+    const added = addedToken.safeParse({ ...token, id: Number(key) });
+    if (!added.success) {
+      const issue = firstIssue(added.error);
+      throw new PunieError("MODEL_CORRUPT", `tokenizer_config.json in ${directory}: added token ${key}: ${issue}`);
+    }
+    spec.added_tokens.push(added.data);
+  }
+  return spec;
+}
+
+function firstIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return issue ? `${issue.path.length > 0 ? `${issue.path.join(".")}: ` : ""}${issue.message}` : error.message;
+}

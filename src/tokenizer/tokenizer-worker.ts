@@ -1,0 +1,63 @@
+/** Thread entry: owns the library's tokenizer, which takes a second to build from a real vocabulary. */
+import { workerData } from "node:worker_threads";
+import { Tokenizer } from "@huggingface/tokenizers";
+import { PunieError } from "../errors.js";
+import { type DecoderPlan, planDecoder } from "./decoder-plan.js";
+import { applyPythonRules } from "./python-rules.js";
+import { buildTokenTable, type TokenTable } from "./token-table.js";
+import { readTokenizerSpec, type TokenizerJson } from "./tokenizer-spec.js";
+import { type Answer, serveRequests } from "./worker-serve.js";
+
+export type TokenizerRequest =
+  | { op: "load" }
+  | { op: "encode"; text: string; addSpecialTokens: boolean; parseSpecial: boolean };
+
+export interface LoadedTokenizer {
+  table: TokenTable;
+  plan: DecoderPlan;
+  specialTokenIds: number[];
+}
+
+interface Encoders {
+  spec: TokenizerJson;
+  /** Finds added tokens in the text, as Python does. */
+  parsing: Tokenizer;
+  /** Takes the text of added tokens for text. */
+  plain: Tokenizer;
+}
+
+const { directory } = workerData as { directory: string };
+const encoders = build();
+// The first request is told; unhandled, the rejection would end the thread before.
+encoders.catch(() => {});
+
+async function build(): Promise<Encoders> {
+  const spec = await readTokenizerSpec(directory);
+  try {
+    const parsing = new Tokenizer(spec, {});
+    applyPythonRules(parsing.pre_tokenizer);
+    const plain = new Tokenizer({ ...spec, added_tokens: [], model: { type: "BPE", vocab: {}, merges: [] } }, {});
+    plain.model = parsing.model;
+    plain.pre_tokenizer = parsing.pre_tokenizer;
+    return { spec, parsing, plain };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new PunieError("MODEL_CORRUPT", `tokenizer.json in ${directory}: ${message}`, { cause: error });
+  }
+}
+
+function load(spec: TokenizerJson): Answer {
+  const plan = planDecoder(spec);
+  const table = buildTokenTable(spec, plan);
+  const specialTokenIds = spec.added_tokens.filter((token) => token.special).map((token) => token.id);
+  const value: LoadedTokenizer = { table, plan, specialTokenIds };
+  return { value, transfer: [table.bytes.buffer, table.offsets.buffer, table.flags.buffer] };
+}
+
+serveRequests<TokenizerRequest & { id: number }>(async (request) => {
+  const { spec, parsing, plain } = await encoders;
+  if (request.op === "load") return load(spec);
+  const encoder = request.parseSpecial ? parsing : plain;
+  const { ids } = encoder.encode(request.text, { add_special_tokens: request.addSpecialTokens });
+  return { value: ids };
+}, "INTERNAL");
