@@ -1,0 +1,102 @@
+/** Reads a GGUF file piece by piece: the header into memory, tensors row by row. */
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { PunieError } from "../../errors.js";
+import { EndOfBytes } from "./byte-cursor.js";
+import { type GgufHeader, type GgufTensor, parseGgufHeader } from "./gguf-header.js";
+
+/** Enough for a vocabulary of 100,000; a longer header is tried again with four times as much. */
+const FIRST_HEADER_BYTES = 8 << 20;
+/** A vocabulary of 250,000 with its merges takes 12 MiB. */
+const MAX_HEADER_BYTES = 256 << 20;
+
+/** An open GGUF file. Whoever opens it closes it. */
+export class GgufReader {
+  readonly path: string;
+  readonly header: GgufHeader;
+  readonly #file: FileHandle;
+
+  private constructor(path: string, file: FileHandle, header: GgufHeader) {
+    this.path = path;
+    this.#file = file;
+    this.header = header;
+  }
+
+  /** @throws MODEL_NOT_FOUND, MODEL_CORRUPT or MODEL_UNSUPPORTED */
+  static async open(path: string): Promise<GgufReader> {
+    const { file, bytes } = await openFile(path);
+    try {
+      return new GgufReader(path, file, await readHeader(path, file, bytes));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** `count` rows from `row` on, as they lie in the file. A tensor of one dimension is one row. */
+  async readRows(tensor: GgufTensor, row: number, count: number): Promise<Uint8Array> {
+    const rowBytes = bytesPerRow(tensor);
+    const bytes = new Uint8Array(count * rowBytes);
+    const read = await readFully(this.#file, bytes, tensor.offset + row * rowBytes);
+    if (read < bytes.byteLength) {
+      throw new PunieError(
+        "MODEL_CORRUPT",
+        `${this.path}: the file became shorter while tensor '${tensor.name}' was read.`,
+      );
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/** Rows of a matrix; a vector counts as one row. */
+export function rowsOf(tensor: GgufTensor): number {
+  return tensor.shape.slice(0, -1).reduce((product, size) => product * size, 1);
+}
+
+export function bytesPerRow(tensor: GgufTensor): number {
+  return tensor.bytes / rowsOf(tensor);
+}
+
+async function openFile(path: string): Promise<{ file: FileHandle; bytes: number }> {
+  try {
+    // Looked at before it is opened: opening a named pipe would wait for its writer.
+    const info = await stat(path);
+    if (info.isFile()) return { file: await open(path, "r"), bytes: info.size };
+  } catch (cause) {
+    throw new PunieError("MODEL_NOT_FOUND", `${path} can't be opened: ${(cause as Error).message}.`, { cause });
+  }
+  throw new PunieError("MODEL_NOT_FOUND", `${path} is not a file; a GGUF model is one file.`);
+}
+
+async function readHeader(path: string, file: FileHandle, fileBytes: number): Promise<GgufHeader> {
+  for (let length = FIRST_HEADER_BYTES; length <= MAX_HEADER_BYTES; length *= 4) {
+    const bytes = new Uint8Array(Math.min(length, fileBytes));
+    const read = await readFully(file, bytes, 0);
+    try {
+      return parseGgufHeader(bytes.subarray(0, read), fileBytes, path);
+    } catch (error) {
+      if (!(error instanceof EndOfBytes)) throw error;
+      if (length >= fileBytes) {
+        throw new PunieError("MODEL_CORRUPT", `${path} is not a usable GGUF file: it ends within its header.`);
+      }
+    }
+  }
+  throw new PunieError(
+    "MODEL_CORRUPT",
+    `${path} is not a usable GGUF file: its header is over ${MAX_HEADER_BYTES} bytes.`,
+  );
+}
+
+/** Fills `bytes` from `position` on as far as the file goes; returns how many were read. */
+async function readFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
+  let filled = 0;
+  while (filled < bytes.byteLength) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.byteLength - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}
