@@ -1,0 +1,64 @@
+import { mkdir, open, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { fileHash } from "./file-hash.js";
+import { readJsonFile } from "./json-file.js";
+import { parseWith } from "./schema-error.js";
+
+/** Directory inside a model directory that holds what punie writes about it. */
+export const PUNIE_DIRECTORY = ".punie";
+
+/** Largest manifest that is read: 100,000 files. */
+const MAX_MANIFEST_BYTES = 32 * 1024 * 1024;
+
+const size = z.number({ error: "expected a size in bytes" }).int().min(0);
+
+const manifestFields = z.object(
+  {
+    version: z.literal(1, { error: "expected 1: written by another version of punie" }),
+    repo: z.string({ error: "expected ORG/NAME" }),
+    revision: z.string({ error: "expected a branch, tag or commit" }),
+    commit: z.string({ error: "expected a commit" }),
+    include: z.array(z.string()).optional(),
+    exclude: z.array(z.string()).optional(),
+    files: z.array(z.object({ path: z.string(), size, hash: fileHash }), { error: "expected a list of files" }),
+  },
+  { error: "expected an object" },
+);
+
+/** `.punie/manifest.json`: written last, so that its presence says that the download is whole. */
+export type Manifest = z.output<typeof manifestFields>;
+export type ManifestFile = Manifest["files"][number];
+
+export function manifestPath(directory: string): string {
+  return join(directory, PUNIE_DIRECTORY, "manifest.json");
+}
+
+/**
+ * @returns undefined when the directory has none.
+ * @throws PunieError `MODEL_CORRUPT`, naming the manifest, when it isn't one.
+ */
+export async function readManifest(directory: string): Promise<Manifest | undefined> {
+  const path = manifestPath(directory);
+  const json = await readJsonFile(path, MAX_MANIFEST_BYTES);
+  return json === undefined ? undefined : parseWith(manifestFields, json, path);
+}
+
+/** Replaces the manifest by a rename, on disk before it is seen: a power cut leaves the old or the new one. */
+export async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
+  await writeFileDurably(manifestPath(directory), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** Writes a small file by way of a temporary one beside it. */
+export async function writeFileDurably(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.new`;
+  const file = await open(temporary, "w");
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}
