@@ -11,7 +11,7 @@ export const paths = {
   root,
   build,
   /** Wheels as they were downloaded, kept so that a second build needs no network. */
-  downloads: path.join(build, "downloads"),
+  downloads: process.env.PUNIE_DOWNLOADS ?? path.join(build, "downloads"),
   /** The addon, with MLX beside it in the layout of MLX's own wheel. */
   native: path.join(build, "native"),
   addon: path.join(build, "native", "punie.node"),

@@ -1,0 +1,95 @@
+import fs from "node:fs";
+import path from "node:path";
+import { buildAddon } from "./build-addon.mjs";
+import { filesUnder, fingerprint, isDone, markDone } from "./fingerprint.mjs";
+import { withLock } from "./lock.mjs";
+import { paths } from "./paths.mjs";
+import { progress, SetupError } from "./report.mjs";
+import { checkBuildTools, checkNode, checkPlatform } from "./requirements.mjs";
+import { run, runLogged } from "./run.mjs";
+
+/**
+ * Everything between a fresh clone and a working `dist/`: dependencies, the addon, the compiled TypeScript. Each step is
+ * skipped when it is up to date. Works with nothing but Node there: it imports nothing that npm installs.
+ */
+export async function prepare() {
+  await prepareTools();
+  await buildAddon();
+  await compileTypeScript();
+}
+
+/** What the lint step needs: only the dependencies. */
+export async function prepareTools() {
+  checkNode();
+  checkPlatform();
+  await installDependencies();
+}
+
+/** A package from the registry has no lock file: npm has installed its dependencies already. */
+async function installDependencies() {
+  if (dependenciesAreCurrent()) return;
+  await withLock("install", async () => {
+    if (dependenciesAreCurrent()) return;
+    // Before the long download, not after it.
+    checkBuildTools();
+    progress("installing dependencies (npm ci)...");
+    const npm = process.env.npm_execpath;
+    const [command, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
+    await runLogged(
+      path.join(paths.build, "npm-ci.log"),
+      command,
+      [...first, "ci", "--include=dev", "--no-audit", "--no-fund"],
+      // The addon is built by the next step, with its progress shown.
+      { cwd: paths.root, env: { ...process.env, PUNIE_SKIP_BUILD: "1" }, hint: "Check the network and try again." },
+    );
+  });
+}
+
+function dependenciesAreCurrent() {
+  const wanted = modifiedMs(path.join(paths.root, "package-lock.json"));
+  const installed = modifiedMs(path.join(paths.root, "node_modules", ".package-lock.json"));
+  return wanted === undefined || (installed !== undefined && installed >= wanted);
+}
+
+function modifiedMs(file) {
+  return fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+}
+
+async function compileTypeScript() {
+  const project = path.join(paths.root, "tsconfig.build.json");
+  if (!fs.existsSync(project)) return;
+  const inputs = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+  const print = () => fingerprint(inputs.map((name) => path.join(paths.root, name)));
+  const upToDate = () => fs.existsSync(path.join(paths.dist, "index.js")) && isDone("typescript", print());
+  if (upToDate()) return;
+  await withLock("tsc", async () => {
+    if (upToDate()) return;
+    progress("compiling TypeScript...");
+    const before = print();
+    const compiler = path.join(paths.root, "node_modules", "typescript", "bin", "tsc");
+    if (!fs.existsSync(compiler)) throw new SetupError("TypeScript is not installed. Run: npm ci --include=dev");
+    await run(process.execPath, [compiler, "-p", project], {
+      cwd: paths.root,
+      hint: "The TypeScript does not compile.",
+    });
+    removeOrphans();
+    makeExecutable();
+    markDone("typescript", before);
+  });
+}
+
+/** Outputs whose source is gone: a deleted module must not go on working. */
+function removeOrphans() {
+  for (const file of filesUnder(paths.dist)) {
+    const source = path.relative(paths.dist, file).replace(/(\.d\.ts|\.js)(\.map)?$/, ".ts");
+    if (!fs.existsSync(path.join(paths.root, "src", source))) fs.rmSync(file);
+  }
+}
+
+function makeExecutable() {
+  const { bin } = JSON.parse(fs.readFileSync(path.join(paths.root, "package.json"), "utf8"));
+  for (const file of Object.values(bin)) {
+    const program = path.join(paths.root, file);
+    if (fs.existsSync(program)) fs.chmodSync(program, 0o755);
+  }
+}

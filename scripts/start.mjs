@@ -1,0 +1,47 @@
+/**
+ * `npm start [-- "PROMPT"]`: sets everything up, brings the demo model, and streams an answer from this process.
+ * The answer alone goes to stdout.
+ */
+import path from "node:path";
+import { demoModel } from "./demo/demo-model.mjs";
+import { runChild } from "./demo/run-child.mjs";
+import { streamAnswer } from "./demo/stream-answer.mjs";
+import { paths } from "./lib/paths.mjs";
+
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 };
+
+const say = (line) => process.stderr.write(`${line}\n`);
+const interruption = new AbortController();
+let interruptedBy;
+
+for (const signal of Object.keys(EXIT_CODES)) {
+  process.on(signal, () => {
+    // The first asks politely, so that nothing half done is left; the second doesn't wait.
+    if (interruptedBy) process.exit(EXIT_CODES[signal]);
+    interruptedBy = signal;
+    interruption.abort();
+  });
+}
+
+async function main() {
+  const { signal } = interruption;
+  const setUp = await runChild(process.execPath, [path.join(paths.root, "scripts", "setup.mjs")], signal);
+  if (setUp !== 0) return setUp ?? 1;
+  const demo = await demoModel({ signal, say });
+  const prompt = process.argv.slice(2).join(" ").trim() || demo.prompt;
+  say(`${demo.name}, in this process:\n> ${prompt}\n`);
+  await streamAnswer({ path: demo.path, prompt, signal, say });
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (interruptedBy) {
+    process.exitCode = EXIT_CODES[interruptedBy];
+  } else {
+    // Errors with a code explain themselves; anything else is a bug, and its stack helps.
+    say(`\n${error.code && error.message ? error.message : (error.stack ?? error)}`);
+    process.exitCode = 1;
+  }
+}
