@@ -5,7 +5,7 @@
     python scripts/make-goldens.py --random             random models, and sampling on one of them
     python scripts/make-goldens.py --tiny               the tiny model's greedy text
     python scripts/make-goldens.py --tasks              200 sampled tasks of the tiny model (minutes)
-    python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory, from its own tokenizer
+    python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
     python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
 """
 
@@ -14,12 +14,12 @@ import json
 import tempfile
 from pathlib import Path
 
-from goldens.cases import STEPS, all_cases
+from goldens.cases import LONG_PROMPT_TOKENS, STEPS, all_cases
 from goldens.check import check
-from goldens.random_model import prompt_ids, write_random_model
+from goldens.random_model import write_random_model
 from goldens.reference import golden_run
 from goldens.sampling import sampling_golden
-from goldens.tasks import tasks_golden
+from goldens.tasks import conversation_prompts, tasks_golden
 
 FIXTURES = Path(__file__).resolve().parent.parent / "tests" / "fixtures"
 TINY = FIXTURES / "tiny-coder-4bit"
@@ -57,12 +57,10 @@ def random_goldens():
     save("sampling", golden, "processors", processors)
 
 
-def model_golden(path, name):
-    """Greedy runs of a model with a tokenizer: a short and a long prompt of ids that are ordinary tokens."""
-    vocabulary = json.loads((path / "config.json").read_text())["vocab_size"]
-    ordinary = vocabulary - vocabulary // 32
-    prompts = [prompt_ids(1, 20, ordinary), prompt_ids(2, 600, ordinary)]
-    save(name, {}, "runs", [golden_run(path, prompt, 32) for prompt in prompts])
+def model_golden(path, name, steps=32, whole=False):
+    """Greedy runs of a model that has a tokenizer: a short prompt and, where time allows, a long one."""
+    prompts = conversation_prompts(path, LONG_PROMPT_TOKENS)[: 1 if whole else 2]
+    save(name, {}, "runs", [golden_run(path, prompt, steps, whole) for prompt in prompts])
 
 
 def main():
@@ -82,7 +80,7 @@ def main():
         golden = tasks_golden(TINY, TASKS, TASKS_SEED)
         save("tasks", {"tools": golden["tools"]}, "tasks", golden["tasks"])
     if given.model:
-        model_golden(Path(given.model[0]), given.model[1])
+        model_golden(Path(given.model[0]), given.model[1], whole=True)
     if given.check:
         check(*given.check)
 

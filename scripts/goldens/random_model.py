@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 
 GOLDEN_RATIO = 0x9E3779B9
+# What a block adds outweighs the embedding: else a tied model only repeats its last token.
+IN_GAIN, OUT_GAIN, HEAD_GAIN = 1, 3, 2
+OUT = ("self_attn.o_proj", "mlp.down_proj")
 SIGNIFICANT_BITS = {"F32": 24, "F16": 11, "BF16": 8}
 
 
@@ -106,7 +109,7 @@ def tensors_of(spec):
     qwen2 = config["model_type"] == "qwen2"
     attention_bias, mlp_bias = config.get("attention_bias", False), config.get("mlp_bias", False)
     tied = config["tie_word_embeddings"]
-    out.matrix("model.embed_tokens", vocab, hidden, 3 if tied else 1)
+    out.matrix("model.embed_tokens", vocab, hidden, HEAD_GAIN)
     for layer in range(config["num_hidden_layers"]):
         prefix = f"model.layers.{layer}"
         out.around_one(f"{prefix}.input_layernorm.weight", hidden)
@@ -120,7 +123,7 @@ def tensors_of(spec):
             "mlp.down_proj": (hidden, inner, mlp_bias),
         }
         for name, (rows, columns, bias) in projections.items():
-            out.matrix(f"{prefix}.{name}", rows, columns, 2)
+            out.matrix(f"{prefix}.{name}", rows, columns, OUT_GAIN if name in OUT else IN_GAIN)
             if bias:
                 out.uniform(f"{prefix}.{name}.bias", [rows], -1)
         out.around_one(f"{prefix}.post_attention_layernorm.weight", hidden)
@@ -128,7 +131,7 @@ def tensors_of(spec):
             out.uniform(f"{prefix}.self_attn.rotary_emb.inv_freq", [head_dim // 2], 0)
     out.around_one("model.norm.weight", hidden)
     if not tied:
-        out.matrix("lm_head", vocab, hidden, 3)
+        out.matrix("lm_head", vocab, hidden, HEAD_GAIN)
     elif "lm_head" in spec.get("extras", []):
         out.uniform("lm_head.weight", [vocab, hidden], 0)
     return out.tensors

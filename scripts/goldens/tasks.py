@@ -27,6 +27,17 @@ def end_ids(path):
     return ids
 
 
+def conversation_prompts(path, least):
+    """Ids of two prompts through the model's own template: a short one, and one of at least `least` ids."""
+    tokenizer, template, rng = Tokenizer.from_file(str(path / "tokenizer.json")), template_of(path), random.Random(7)
+    encode = lambda messages: tokenizer.encode(template.render(messages=messages, add_generation_prompt=True)).ids
+    question = {"role": "user", "content": "Write a Python function that adds two numbers."}
+    turns = []
+    while len(encode([*turns, question])) < least:
+        turns += [turn for turn in sample(rng)[0] if turn.get("content") and turn["role"] != "tool"]
+    return [encode([question]), encode([*turns, question])]
+
+
 def answer(model, prompt, ends):
     """Greedy ids up to an end token, and the least lead of a chosen logit over the second."""
     sequence, given, ids, lead = Sequence(model), prompt, [], float("inf")

@@ -1,0 +1,207 @@
+/**
+ * Random models from a seed: the same tensors, bit for bit, as scripts/goldens/random_model.py writes.
+ *
+ * A number is a hash of (seed, tensor name, index), cut to as many significant bits as its dtype holds and scaled by a
+ * power of two. So every value is exact in its dtype, and no rounding has to agree between the two languages.
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type RawTensor, writeSafetensors } from "./random-model-file.js";
+
+type FloatDtype = "F32" | "F16" | "BF16";
+
+interface AffineMode {
+  group_size: number;
+  bits: number;
+}
+
+/** A row of the goldens: config.json and how its weights are laid out. */
+export interface RandomModelSpec {
+  name: string;
+  seed: number;
+  /** Of norms, biases and unquantized layers, and of scales unless `scalesDtype` says otherwise. */
+  dtype: FloatDtype;
+  scalesDtype?: FloatDtype;
+  /** Layers without scales, though the configuration speaks of quantization. */
+  plain?: string[];
+  shards?: number;
+  /** Offset of the first tensor modulo 16. */
+  start?: number;
+  /** Tensors that mlx-lm's `sanitize` drops. */
+  extras?: ("rotary" | "lm_head")[];
+  config: {
+    model_type: "qwen2" | "llama";
+    hidden_size: number;
+    num_hidden_layers: number;
+    intermediate_size: number;
+    num_attention_heads: number;
+    num_key_value_heads: number;
+    vocab_size: number;
+    tie_word_embeddings: boolean;
+    head_dim?: number;
+    attention_bias?: boolean;
+    mlp_bias?: boolean;
+    quantization?: AffineMode & Record<string, AffineMode | false | number>;
+    [key: string]: unknown;
+  };
+}
+
+const SIGNIFICANT_BITS = { F32: 24, F16: 11, BF16: 8 };
+const GOLDEN_RATIO = 0x9e3779b9;
+// What a block adds outweighs the embedding: else a tied model only repeats its last token.
+const GAIN = { in: 1, out: 3, head: 2 };
+
+/** FNV-1a over ASCII, 32 bits. */
+function hashOfText(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value >>> 0;
+}
+
+/** `count` uint32 values: an integer hash with good avalanche over a counter. */
+function words(seed: number, name: string, count: number): Uint32Array {
+  const base = hashOfText(`${seed}/${name}`);
+  return Uint32Array.from({ length: count }, (_, i) => {
+    let x = (Math.imul(i, GOLDEN_RATIO) + base) >>> 0;
+    x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
+    x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
+    return x ^ (x >>> 16);
+  });
+}
+
+/** Bits of a half that holds `value` exactly; subnormal ones included. */
+function halfBits(value: number): number {
+  const sign = value < 0 ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (size < 2 ** -14) return sign | (size * 2 ** 24);
+  const exponent = Math.floor(Math.log2(size));
+  return sign | ((exponent + 15) << 10) | ((size / 2 ** exponent - 1) * 1024);
+}
+
+function toBytes(values: Float32Array, dtype: FloatDtype): Uint8Array {
+  if (dtype === "F32") return new Uint8Array(values.buffer);
+  if (dtype === "F16") return new Uint8Array(Uint16Array.from(values, halfBits).buffer);
+  const bits = new Uint32Array(values.buffer);
+  return new Uint8Array(Uint16Array.from(bits, (word) => word >>> 16).buffer);
+}
+
+/** Collects a model's tensors. */
+class Tensors {
+  readonly list: RawTensor[] = [];
+
+  constructor(private readonly spec: RandomModelSpec) {}
+
+  private floats(name: string, shape: number[], dtype: FloatDtype, value: (word: number, i: number) => number): void {
+    const count = shape.reduce((product, size) => product * size, 1);
+    const values = Float32Array.from(words(this.spec.seed, name, count), value);
+    this.list.push({ name, dtype, shape, data: toBytes(values, dtype) });
+  }
+
+  /** Values in [-2^exponent, 2^exponent). */
+  uniform(name: string, shape: number[], exponent: number): void {
+    const { dtype } = this.spec;
+    const bits = SIGNIFICANT_BITS[dtype];
+    const step = 2 ** (exponent - bits + 1);
+    this.floats(name, shape, dtype, (word) => ((word >>> (32 - bits)) - 2 ** (bits - 1)) * step);
+  }
+
+  /** Values in [0.5, 1.5): a norm's weight. */
+  aroundOne(name: string, size: number): void {
+    const { dtype } = this.spec;
+    const bits = SIGNIFICANT_BITS[dtype];
+    this.floats(name, [size], dtype, (word) => 0.5 + (word >>> (33 - bits)) * 2 ** (1 - bits));
+  }
+
+  /** Values in ±[2^exponent, 2^(exponent + 1)). */
+  private magnitudes(name: string, shape: number[], exponent: number, sign: (i: number) => number): void {
+    const dtype = this.spec.scalesDtype ?? this.spec.dtype;
+    const bits = SIGNIFICANT_BITS[dtype];
+    const step = 2 ** (exponent - bits + 1);
+    this.floats(name, shape, dtype, (word, i) => sign(i) * ((word >>> (33 - bits)) + 2 ** (bits - 1)) * step);
+  }
+
+  private modeOf(path: string): AffineMode | undefined {
+    const { quantization } = this.spec.config;
+    if (quantization === undefined || this.spec.plain?.includes(path)) return undefined;
+    const own = quantization[path] ?? quantization;
+    return typeof own === "object" ? own : undefined;
+  }
+
+  /** A linear's or an embedding's weight; entries of size about 2^(gain - 1) / sqrt(columns). */
+  matrix(path: string, rows: number, columns: number, gain: number): void {
+    const exponent = gain - ((32 - Math.clz32(columns)) >> 1);
+    const mode = this.modeOf(path);
+    if (mode === undefined) {
+      this.uniform(`${path}.weight`, [rows, columns], exponent);
+      return;
+    }
+    const packed = [rows, (columns * mode.bits) / 32] as const;
+    const groups = [rows, columns / mode.group_size];
+    const data = words(this.spec.seed, `${path}.weight`, packed[0] * packed[1]);
+    this.list.push({ name: `${path}.weight`, dtype: "U32", shape: [...packed], data: new Uint8Array(data.buffer) });
+    // Either sign of scale occurs in MLX's files; the bias then puts the group's middle near zero.
+    const scaleWords = words(this.spec.seed, `${path}.scales`, rows * (columns / mode.group_size));
+    const sign = (i: number) => 1 - 2 * ((scaleWords[i] ?? 0) & 1);
+    this.magnitudes(`${path}.scales`, groups, exponent - mode.bits, sign);
+    this.magnitudes(`${path}.biases`, groups, exponent - 1, (i) => -sign(i));
+  }
+}
+
+/** Every tensor of the model that `spec` describes. */
+export function tensorsOf(spec: RandomModelSpec): RawTensor[] {
+  const { config, extras = [] } = spec;
+  const { hidden_size: hidden, intermediate_size: inner, vocab_size: vocab } = config;
+  const headDim = config.head_dim ?? hidden / config.num_attention_heads;
+  const queries = config.num_attention_heads * headDim;
+  const keys = config.num_key_value_heads * headDim;
+  const qwen2 = config.model_type === "qwen2";
+  const { attention_bias: attentionBias = false, mlp_bias: mlpBias = false } = config;
+  const linears = [
+    { name: "self_attn.q_proj", rows: queries, columns: hidden, bias: qwen2 || attentionBias, gain: GAIN.in },
+    { name: "self_attn.k_proj", rows: keys, columns: hidden, bias: qwen2 || attentionBias, gain: GAIN.in },
+    { name: "self_attn.v_proj", rows: keys, columns: hidden, bias: qwen2 || attentionBias, gain: GAIN.in },
+    { name: "self_attn.o_proj", rows: hidden, columns: queries, bias: !qwen2 && attentionBias, gain: GAIN.out },
+    { name: "mlp.gate_proj", rows: inner, columns: hidden, bias: mlpBias, gain: GAIN.in },
+    { name: "mlp.up_proj", rows: inner, columns: hidden, bias: mlpBias, gain: GAIN.in },
+    { name: "mlp.down_proj", rows: hidden, columns: inner, bias: mlpBias, gain: GAIN.out },
+  ];
+  const out = new Tensors(spec);
+  out.matrix("model.embed_tokens", vocab, hidden, GAIN.head);
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const prefix = `model.layers.${layer}`;
+    out.aroundOne(`${prefix}.input_layernorm.weight`, hidden);
+    for (const { name, rows, columns, bias, gain } of linears) {
+      out.matrix(`${prefix}.${name}`, rows, columns, gain);
+      if (bias) out.uniform(`${prefix}.${name}.bias`, [rows], -1);
+    }
+    out.aroundOne(`${prefix}.post_attention_layernorm.weight`, hidden);
+    if (extras.includes("rotary")) out.uniform(`${prefix}.self_attn.rotary_emb.inv_freq`, [headDim / 2], 0);
+  }
+  out.aroundOne("model.norm.weight", hidden);
+  if (!config.tie_word_embeddings) out.matrix("lm_head", vocab, hidden, GAIN.head);
+  else if (extras.includes("lm_head")) out.uniform("lm_head.weight", [vocab, hidden], 0);
+  return out.list;
+}
+
+/** Writes config.json and the weights into `directory`, which is made. Returns the directory. */
+export async function writeRandomModel(spec: RandomModelSpec, directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, "config.json"), JSON.stringify(spec.config));
+  const { shards = 1, start = 0 } = spec;
+  const tensors = tensorsOf(spec);
+  if (shards === 1) {
+    await writeSafetensors(join(directory, "model.safetensors"), tensors, start);
+    return directory;
+  }
+  const map: Record<string, string> = {};
+  for (let shard = 0; shard < shards; shard++) {
+    const number = (value: number) => String(value).padStart(5, "0");
+    const file = `model-${number(shard + 1)}-of-${number(shards)}.safetensors`;
+    const part = tensors.filter((_, i) => i % shards === shard);
+    await writeSafetensors(join(directory, file), part, start);
+    for (const tensor of part) map[tensor.name] = file;
+  }
+  const index = { metadata: {}, weight_map: map };
+  await writeFile(join(directory, "model.safetensors.index.json"), JSON.stringify(index));
+  return directory;
+}
