@@ -1,0 +1,208 @@
+/**
+ * Renders a chat template as transformers does: the library's interpreter, held to Python's rules where they differ,
+ * and to limits, because templates come from strangers. It patches the library's classes, so it is for the template
+ * thread alone.
+ */
+import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import {
+  ArrayValue,
+  BooleanValue,
+  entriesOf,
+  FunctionValue,
+  IntegerValue,
+  type JinjaValue,
+  NullValue,
+  StringValue,
+} from "./jinja-values.js";
+import { installStringMethods } from "./python-strings.js";
+import { type JsonStyle, pythonEquals, pythonStr, toPythonJson } from "./python-text.js";
+import { strftime } from "./strftime.js";
+
+/** Jinja's sandbox, which transformers renders in, has the same. */
+const MAX_RANGE = 100_000;
+/** Characters of any one value: several times the longest context. */
+export const MAX_TEXT_LENGTH = 2 ** 24;
+const MAX_ITEMS = 2 ** 20;
+/** A conversation of a thousand turns takes a few hundred thousand. */
+const MAX_STEPS = 20_000_000;
+
+/** An error that the template itself raised, with its words: what the messages lack. */
+export class TemplateRaisedError extends Error {}
+
+interface Node {
+  type: string;
+  value?: unknown;
+  callee?: Node;
+  args?: Node[];
+  left?: Node;
+  right?: Node;
+  operator?: { value: string };
+}
+
+/** Private parts of the interpreter that are replaced or called here. */
+interface InterpreterInside {
+  evaluate(node: Node | undefined, scope: Environment): JinjaValue;
+  evaluateBlock(nodes: Node[], scope: Environment): JinjaValue;
+  evaluateBinaryExpression(node: Node, scope: Environment): JinjaValue;
+  evaluateArguments(args: Node[], scope: Environment): [JinjaValue[], Map<string, JinjaValue>];
+  applyFilter(operand: JinjaValue, filter: Node, scope: Environment): JinjaValue;
+}
+
+let stepsLeft = 0;
+
+function install(): void {
+  const inside = Interpreter.prototype as unknown as InterpreterInside;
+  const { evaluate, evaluateBinaryExpression, applyFilter } = inside;
+
+  inside.evaluate = function (node, scope) {
+    if (--stepsLeft < 0) throw new Error("takes too many steps");
+    const result = evaluate.call(this, node, scope);
+    const { value } = result;
+    if (typeof value === "string" && value.length > MAX_TEXT_LENGTH) throw new Error("makes too long a text");
+    if (Array.isArray(value) && value.length > MAX_ITEMS) throw new Error("makes too long a list");
+    return result;
+  };
+
+  inside.evaluateBlock = function (nodes, scope) {
+    let text = "";
+    for (const node of nodes) {
+      const value = this.evaluate(node, scope);
+      if (!STATEMENTS.has(node.type)) text += pythonStr(value);
+      else if (value.type === "StringValue") text += value.value as string;
+      if (text.length > MAX_TEXT_LENGTH) throw new Error("makes too long a text");
+    }
+    return new StringValue(text);
+  };
+
+  inside.evaluateBinaryExpression = function (node, scope) {
+    const operator = node.operator?.value;
+    if (operator === "==" || operator === "!=") {
+      const equal = pythonEquals(this.evaluate(node.left, scope), this.evaluate(node.right, scope));
+      return new BooleanValue(equal === (operator === "=="));
+    }
+    if (operator === "~") {
+      return new StringValue(pythonStr(this.evaluate(node.left, scope)) + pythonStr(this.evaluate(node.right, scope)));
+    }
+    return evaluateBinaryExpression.call(this, node, scope);
+  };
+
+  inside.applyFilter = function (operand, filter, scope) {
+    const name = (filter.type === "Identifier" ? filter.value : filter.callee?.value) as string;
+    const [args, named] = filter.args
+      ? this.evaluateArguments(filter.args, scope)
+      : [[], new Map<string, JinjaValue>()];
+    switch (name) {
+      case "tojson":
+        return new StringValue(toPythonJson(operand, jsonStyle(args, named)));
+      case "string":
+        return new StringValue(pythonStr(operand));
+      case "trim":
+        return callMethod(operand, "strip", args, scope);
+      case "count":
+        return this.applyFilter(operand, { type: "Identifier", value: "length" }, scope);
+      case "first":
+      case "last":
+        if (typeof operand.value !== "string") break;
+        return new StringValue(Array.from(operand.value).at(name === "first" ? 0 : -1) ?? "");
+      case "list":
+        if (typeof operand.value !== "string") break;
+        return new ArrayValue(Array.from(operand.value, (character) => new StringValue(character)));
+    }
+    return applyFilter.call(this, operand, filter, scope);
+  };
+
+  // One map, shared by all environments.
+  const tests = new Environment().tests as Map<string, (value: JinjaValue) => boolean>;
+  const isSequence = ({ value }: JinjaValue) => typeof value === "string" || Array.isArray(value);
+  tests.set("iterable", (value) => isSequence(value) || entriesOf(value) !== undefined);
+  tests.set("float", ({ type }) => type === "FloatValue");
+  tests.set("number", ({ value }) => typeof value === "number" || typeof value === "boolean");
+}
+
+/** Nodes that print nothing of their own, or whose text is already text. */
+const STATEMENTS = new Set([
+  "Program",
+  "Set",
+  "If",
+  "For",
+  "Macro",
+  "CallStatement",
+  "FilterStatement",
+  "Break",
+  "Continue",
+  "Comment",
+]);
+
+function callMethod(operand: JinjaValue, name: string, args: JinjaValue[], scope: Environment): JinjaValue {
+  const text = new StringValue(pythonStr(operand)) as unknown as { builtins: Map<string, JinjaValue> };
+  const method = text.builtins.get(name) as unknown as { value: (args: JinjaValue[], scope: unknown) => JinjaValue };
+  return method.value(args, scope);
+}
+
+/** Arguments of transformers' tojson: ensure_ascii, indent, separators, sort_keys. */
+function jsonStyle(args: JinjaValue[], named: Map<string, JinjaValue>): JsonStyle {
+  const [ensureAscii, indent, separators, sortKeys] = ["ensure_ascii", "indent", "separators", "sort_keys"].map(
+    (name, i) => (args[i] ?? named.get(name))?.value,
+  );
+  const pair = (separators as JinjaValue[] | null | undefined)?.map((item) => pythonStr(item));
+  return {
+    ensureAscii: Boolean(ensureAscii),
+    indent:
+      typeof indent === "number"
+        ? " ".repeat(Math.min(Math.max(indent, 0), 256))
+        : ((indent as string | undefined) ?? undefined),
+    separators: pair as [string, string] | undefined,
+    sortKeys: Boolean(sortKeys),
+  };
+}
+
+function range(args: JinjaValue[]): JinjaValue {
+  const numbers = args.map(({ type, value }) => {
+    if (type !== "IntegerValue") throw new Error("range() expects integers");
+    return value as number;
+  });
+  const [start, stop, step] =
+    numbers.length < 2 ? [0, numbers[0] ?? 0, 1] : [numbers[0] as number, numbers[1] as number, numbers[2] ?? 1];
+  if (step === 0) throw new Error("range() step must not be zero");
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  if (length > MAX_RANGE) throw new Error(`range of ${length} is too big: at most ${MAX_RANGE}`);
+  return new ArrayValue(Array.from({ length }, (_, i) => new IntegerValue(start + i * step)));
+}
+
+let installed = false;
+
+/** The text of `template` for these variables. Throws `TemplateRaisedError`, or an `Error` that says what is wrong. */
+export function renderTemplate(template: string, variables: Record<string, unknown>, now: Date): string {
+  if (!installed) {
+    installStringMethods();
+    install();
+    installed = true;
+  }
+  const program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
+  const scope = new Environment();
+  for (const [name, value] of [
+    ["true", true],
+    ["True", true],
+    ["false", false],
+    ["False", false],
+  ] as const) {
+    scope.set(name, value);
+  }
+  scope.set("none", null);
+  scope.set("None", null);
+  const call = (name: string, body: (args: JinjaValue[]) => JinjaValue) =>
+    scope.setVariable(name, new FunctionValue(body) as unknown as Parameters<Environment["setVariable"]>[1]);
+  call("range", range);
+  call("raise_exception", ([message]) => {
+    throw new TemplateRaisedError(message ? pythonStr(message) : "");
+  });
+  call("strftime_now", ([format]) => new StringValue(strftime(now, format ? pythonStr(format) : "")));
+  call("dict", (args) => args.at(-1) ?? new NullValue(null));
+  for (const [name, value] of Object.entries(variables)) {
+    // A caller's variable may have the name of a global.
+    scope.variables.delete(name);
+    scope.set(name, value);
+  }
+  stepsLeft = MAX_STEPS;
+  return (new Interpreter(scope).run(program) as unknown as JinjaValue).value as string;
+}

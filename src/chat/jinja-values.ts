@@ -1,0 +1,31 @@
+/** The library's runtime values, as far as they are looked at here; its classes for them are not exported. */
+import { Environment } from "@huggingface/jinja";
+
+export interface JinjaValue {
+  type: string;
+  value: unknown;
+}
+
+type ValueClass<T> = new (value: T) => JinjaValue & { value: T };
+
+const environment = new Environment();
+
+function classOf<T>(sample: T): ValueClass<T> {
+  return environment.set(`sample ${typeof sample} ${String(sample)}`, sample).constructor as ValueClass<T>;
+}
+
+export const StringValue = classOf<string>("a");
+export const BooleanValue = classOf<boolean>(true);
+export const IntegerValue = classOf<number>(1);
+export const FloatValue = classOf<number>(0.5);
+export const ArrayValue = classOf<JinjaValue[]>([]);
+export const ObjectValue = classOf<object>({}) as unknown as ValueClass<Map<string, JinjaValue>>;
+export const NullValue = classOf<null>(null);
+export const FunctionValue = classOf<unknown>(() => null) as unknown as ValueClass<
+  (args: JinjaValue[], scope: unknown) => JinjaValue
+>;
+
+/** The map behind a dict (or namespace, or keyword arguments), if that is what the value is. */
+export function entriesOf(value: JinjaValue): Map<string, JinjaValue> | undefined {
+  return value.value instanceof Map ? value.value : undefined;
+}

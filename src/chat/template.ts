@@ -1,0 +1,178 @@
+/** Finds a model's chat template and renders messages with it, as transformers' `apply_chat_template` does. */
+import { join } from "node:path";
+import { PunieError } from "../errors.js";
+import { readModelJson, readModelText } from "../tokenizer/read-model-file.js";
+import { WorkerThread } from "../tokenizer/worker-thread.js";
+import { type ChatMessage, normalizeMessages, normalizeTools } from "./messages.js";
+import type { RenderRequest } from "./template-worker.js";
+
+/** Real templates have up to 20 KiB. */
+const MAX_TEMPLATE_MIB = 1;
+const MAX_CONFIG_MIB = 16;
+const HEAP_MIB = 256;
+/** Rendering takes milliseconds; the rest is for a thread that starts on a busy machine. */
+const RENDER_TIMEOUT_MS = 5_000;
+
+/** Special tokens that a template may write, by the names it knows them by. */
+const SPECIAL_TOKEN_NAMES = [
+  "bos_token",
+  "eos_token",
+  "unk_token",
+  "sep_token",
+  "pad_token",
+  "cls_token",
+  "mask_token",
+] as const;
+
+export interface ChatTemplateOptions {
+  tools?: readonly unknown[] | undefined;
+  /** Begin the assistant's turn, so that the model answers. Default true. */
+  addGenerationPrompt?: boolean | undefined;
+  /** Further variables that the template reads, such as `enable_thinking`. */
+  variables?: Record<string, unknown> | undefined;
+  /** What `strftime_now` tells. Default: the time of the call. */
+  now?: Date | undefined;
+}
+
+interface FoundTemplate {
+  /** By name; `tool_use`, where there is one, is for requests with tools. */
+  byName: ReadonlyMap<string, string>;
+  /** File it stands in, for messages. */
+  source: string;
+}
+
+export class ChatTemplate {
+  readonly #thread: WorkerThread;
+  readonly #found: FoundTemplate | undefined;
+  readonly #specialTokens: Record<string, string>;
+  readonly #directory: string;
+
+  constructor(directory: string, found: FoundTemplate | undefined, specialTokens: Record<string, string>) {
+    this.#directory = directory;
+    this.#found = found;
+    this.#specialTokens = specialTokens;
+    this.#thread = new WorkerThread({
+      entry: "chat/template-worker.js",
+      heapMiB: HEAP_MIB,
+      subject: `The chat template (${found?.source ?? "none"}) of ${directory}`,
+    });
+  }
+
+  /** False for a base model: its prompts are raw text. */
+  get present(): boolean {
+    return this.#found !== undefined;
+  }
+
+  /** The template's text for requests without tools. */
+  get text(): string | undefined {
+    return this.#found && pick(this.#found, false);
+  }
+
+  /**
+   * The prompt for these messages. Special tokens in it are text: encode it with `parseSpecial`.
+   * Throws `INVALID_OPTION` for messages that are malformed or that the template refuses, `MODEL_UNSUPPORTED` without a
+   * template, `MODEL_CORRUPT` for a template that is broken, endless or too large.
+   */
+  async render(messages: unknown, options: ChatTemplateOptions = {}): Promise<string> {
+    const turns = normalizeMessages(messages);
+    const tools = options.tools && options.tools.length > 0 ? normalizeTools(options.tools) : undefined;
+    const template = this.#found && pick(this.#found, tools !== undefined);
+    if (!this.#found || template === undefined) {
+      throw new PunieError(
+        "MODEL_UNSUPPORTED",
+        `${this.#directory} has no chat template, so it takes no messages. Give it raw text: --raw, or prompt in the API.`,
+      );
+    }
+    const request: RenderRequest = {
+      template,
+      source: this.#found.source,
+      variables: plainJson({
+        ...this.#specialTokens,
+        ...options.variables,
+        messages: turns.map(withReasoningNames),
+        tools: tools ?? null,
+        documents: null,
+        add_generation_prompt: options.addGenerationPrompt ?? true,
+      }),
+      now: (options.now ?? new Date()).getTime(),
+    };
+    return (await this.#thread.request(request, { timeoutMs: RENDER_TIMEOUT_MS })) as string;
+  }
+
+  /** Ends the thread. Idempotent. */
+  close(): Promise<void> {
+    return this.#thread.close();
+  }
+}
+
+/**
+ * Looks for chat_template.jinja, then tokenizer_config.json's `chat_template` (text or a named list), then
+ * chat_template.json. A model without one is no error until it is asked to render. Throws `MODEL_CORRUPT` for files
+ * that can't be read.
+ */
+export async function loadChatTemplate(directory: string): Promise<ChatTemplate> {
+  const config = (await readModelJson(join(directory, "tokenizer_config.json"), MAX_CONFIG_MIB)) ?? {};
+  const found =
+    (await fromJinjaFile(directory)) ??
+    fromField(config.chat_template, "tokenizer_config.json", directory) ??
+    (await fromJsonFile(directory));
+  return new ChatTemplate(directory, found, specialTokensOf(config));
+}
+
+async function fromJinjaFile(directory: string): Promise<FoundTemplate | undefined> {
+  const source = "chat_template.jinja";
+  const text = await readModelText(join(directory, source), MAX_TEMPLATE_MIB);
+  return text === undefined ? undefined : { byName: new Map([["default", text]]), source };
+}
+
+async function fromJsonFile(directory: string): Promise<FoundTemplate | undefined> {
+  const source = "chat_template.json";
+  const json = await readModelJson(join(directory, source), MAX_TEMPLATE_MIB);
+  return fromField(json?.chat_template, source, directory);
+}
+
+/** A template's text, or a list of `{name, template}`. */
+function fromField(field: unknown, source: string, directory: string): FoundTemplate | undefined {
+  if (field === undefined || field === null) return undefined;
+  if (typeof field === "string") return { byName: new Map([["default", field]]), source };
+  const byName = new Map<string, string>();
+  for (const entry of Array.isArray(field) ? (field as unknown[]) : []) {
+    const { name, template } = (entry ?? {}) as { name?: unknown; template?: unknown };
+    if (typeof name === "string" && typeof template === "string") byName.set(name, template);
+  }
+  if (!byName.has("default")) {
+    const expected = "expected text, or a list of {name, template} with one named default";
+    throw new PunieError("MODEL_CORRUPT", `${source} in ${directory}: chat_template: ${expected}.`);
+  }
+  return { byName, source };
+}
+
+function pick(found: FoundTemplate, withTools: boolean): string | undefined {
+  return (withTools ? found.byName.get("tool_use") : undefined) ?? found.byName.get("default");
+}
+
+/** A token stands as text, or as an object with `content`. */
+function specialTokensOf(config: Record<string, unknown>): Record<string, string> {
+  const tokens: Record<string, string> = {};
+  for (const name of SPECIAL_TOKEN_NAMES) {
+    const value = config[name];
+    const text = typeof value === "object" && value !== null ? (value as { content?: unknown }).content : value;
+    if (typeof text === "string") tokens[name] = text;
+  }
+  return tokens;
+}
+
+/** Templates know reasoning by several names; transformers fills in both. */
+function withReasoningNames(turn: ChatMessage): ChatMessage {
+  const reasoning = turn.reasoning_content ?? turn.thinking ?? turn.reasoning;
+  return typeof reasoning === "string" ? { thinking: reasoning, ...turn, reasoning_content: reasoning } : turn;
+}
+
+function plainJson(variables: Record<string, unknown>): string {
+  try {
+    return JSON.stringify(variables);
+  } catch (error) {
+    const message = `Messages, tools and variables must be plain JSON data: ${(error as Error).message}`;
+    throw new PunieError("INVALID_OPTION", message, { cause: error });
+  }
+}
