@@ -1,0 +1,12 @@
+/** `punie/server`: the HTTP API as a fetch handler. */
+export type { LogLevel } from "./context.js";
+export { createHandler, type Handler, type HandlerOptions } from "./create-handler.js";
+export type {
+  ServedMessage,
+  ServedModel,
+  ServedPart,
+  ServedRequest,
+  ServedToken,
+  ServedTool,
+  ServedUsage,
+} from "./served-model.js";
