@@ -1,5 +1,6 @@
 /** A GGUF file → an MLX model directory. */
-import { mkdir, mkdtemp, open, rename, rm, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { PunieError } from "../../errors.js";
 import { SafetensorsWriter, type TensorToWrite, tensorBytes } from "../safetensors-writer.js";
@@ -73,7 +74,8 @@ function describeModel(reader: GgufReader) {
 async function fillDirectory<T>(path: string, write: (directory: string) => Promise<T>): Promise<T> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    const temporary = await mkdtemp(join(dirname(path), `.${basename(path)}.partial-`));
+    const temporary = join(dirname(path), `.${basename(path)}.partial-${randomUUID()}`);
+    await mkdir(temporary);
     try {
       const result = await write(temporary);
       await rename(temporary, path);
