@@ -1,0 +1,20 @@
+#include "scratch.h"
+
+#include <cstddef>
+#include <vector>
+
+namespace punie::kernels {
+
+float* thread_scratch(int64_t floats) {
+  constexpr int64_t alignment = 32;
+  thread_local std::vector<float> memory;
+  const size_t wanted = static_cast<size_t>(floats) + alignment / sizeof(float);
+  if (memory.size() < wanted) {
+    memory.clear();  // nothing to keep when it grows
+    memory.resize(wanted);
+  }
+  const auto address = reinterpret_cast<uintptr_t>(memory.data());
+  return memory.data() + (alignment - address % alignment) % alignment / sizeof(float);
+}
+
+}  // namespace punie::kernels

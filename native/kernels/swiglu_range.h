@@ -1,0 +1,12 @@
+#pragma once
+
+#include <cstdint>
+
+namespace punie::kernels {
+
+#if defined(__x86_64__)
+/// swiglu on one thread with AVX2 and FMA.
+void swiglu_avx2(const float* gate, const float* up, int64_t count, float* y);
+#endif
+
+}  // namespace punie::kernels

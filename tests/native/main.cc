@@ -1,0 +1,50 @@
+// Runs the tests of the kernels: a line for each, and exit code 1 if any failed. With --bench: prints their speed.
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "bench.h"
+#include "check.h"
+#include "kernels/cpu_features.h"
+
+namespace punie::tests {
+
+Test::Test(std::string test_name, std::function<void()> function)
+    : name(std::move(test_name)), run(std::move(function)) {
+  all_tests().push_back(this);
+}
+
+std::vector<const Test*>& all_tests() {
+  static std::vector<const Test*> tests;
+  return tests;
+}
+
+void for_each_isa(const std::function<void(const std::string&)>& test) {
+  kernels::force_portable(true);
+  test(kernels::isa_name());
+  kernels::force_portable(false);
+  if (kernels::use_avx2()) test(kernels::isa_name());
+}
+
+}  // namespace punie::tests
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "--bench") == 0) {
+    punie::tests::run_bench();
+    return 0;
+  }
+  int failed = 0;
+  for (const punie::tests::Test* test : punie::tests::all_tests()) {
+    try {
+      test->run();
+      std::printf("ok    %s\n", test->name.c_str());
+    } catch (const std::exception& error) {
+      ++failed;
+      std::printf("FAIL  %s\n      %s\n", test->name.c_str(), error.what());
+    }
+    std::fflush(stdout);
+  }
+  std::printf("%zu native tests, %d failed\n", punie::tests::all_tests().size(), failed);
+  return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,109 @@
+#include "kernels/quantized_matmul.h"
+
+#include "check.h"
+#include "mlx_golden.h"
+#include "weights.h"
+
+namespace punie::tests {
+namespace {
+
+using kernels::FloatType;
+using kernels::Parallel;
+using kernels::QuantizedMatrix;
+using kernels::ThreadPool;
+
+constexpr FloatType float_types[] = {FloatType::f32, FloatType::f16, FloatType::bf16};
+
+void check_shape(int64_t rows, int64_t cols, int bits, int group_size, FloatType type, const std::string& isa) {
+  const StoredMatrix stored = random_quantized(rows, cols, bits, group_size, type, static_cast<uint64_t>(cols + rows));
+  const MisalignedBytes weight(stored.weight), scales(stored.scales), biases(stored.biases);
+  const QuantizedMatrix w{weight.data(), scales.data(), biases.data(), type, rows, cols, bits, group_size};
+  Random random(7);
+  const std::vector<float> bias = random.floats(rows);
+  const Parallel one, two{&ThreadPool::shared(), 2};
+  for (const int64_t n : {1, 2, 5, 33}) {
+    const std::string what = isa + ", " + std::to_string(bits) + " bits, group " + std::to_string(group_size) + ", " +
+                             type_name(type) + ", " + std::to_string(rows) + "x" + std::to_string(cols) + ", n " +
+                             std::to_string(n);
+    const std::vector<float> x = random.floats(n * cols);
+    std::vector<float> y(static_cast<size_t>(n * rows), NAN), threaded(y);
+    kernels::quantized_matmul(w, x.data(), n, bias.data(), y.data(), one);
+    kernels::quantized_matmul(w, x.data(), n, bias.data(), threaded.data(), two);
+    check_product(stored.values, rows, cols, x, n, bias.data(), y, what);
+    check(std::memcmp(y.data(), threaded.data(), y.size() * 4) == 0, what + ": two threads give other bits");
+    check_rows_alone(
+        x, n, rows, cols, y,
+        [&](const float* input, int64_t count, float* out) {
+          kernels::quantized_matmul(w, input, count, bias.data(), out, one);
+        },
+        what);
+  }
+}
+
+const Test every_format("quantized_matmul is float32-exact for every width, group size and scale type, misaligned", [] {
+  for_each_isa([](const std::string& isa) {
+    for (const int bits : {2, 3, 4, 5, 6, 8})
+      for (const int group_size : {32, 64, 128})
+        for (const FloatType type : float_types) check_shape(7, group_size * 3, bits, group_size, type, isa);
+  });
+});
+
+const Test odd_sizes("quantized_matmul is exact at odd row counts and around its block of columns", [] {
+  for_each_isa([](const std::string& isa) {
+    for (const int bits : {3, 4, 6})
+      for (const int64_t rows : {1, 3, 7, 64, 65, 131})
+        for (const int64_t cols : {32, 480, 512, 544, 1056}) check_shape(rows, cols, bits, 32, FloatType::bf16, isa);
+  });
+});
+
+const Test many_inputs("a row of quantized_matmul has the same bits among 200 inputs", [] {
+  for_each_isa([](const std::string& isa) {
+    const int64_t rows = 67, cols = 576, n = 200;
+    const StoredMatrix stored = random_quantized(rows, cols, 4, 64, FloatType::f16, 5);
+    const QuantizedMatrix w{
+        stored.weight.data(), stored.scales.data(), stored.biases.data(), FloatType::f16, rows, cols, 4, 64};
+    Random random(3);
+    const std::vector<float> x = random.floats(n * cols);
+    std::vector<float> y(static_cast<size_t>(n * rows));
+    kernels::quantized_matmul(w, x.data(), n, nullptr, y.data(), {&ThreadPool::shared(), 3});
+    check_product(stored.values, rows, cols, x, n, nullptr, y, isa);
+    check_rows_alone(
+        x, n, rows, cols, y,
+        [&](const float* input, int64_t count, float* out) {
+          kernels::quantized_matmul(w, input, count, nullptr, out, {});
+        },
+        isa);
+  });
+});
+
+const Test rows_by_id("quantized_rows gathers dequantized rows, in any order and more than once", [] {
+  const int64_t rows = 5, cols = 96;
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    const StoredMatrix stored = random_quantized(rows, cols, bits, 32, FloatType::f16, 11);
+    const MisalignedBytes weight(stored.weight), scales(stored.scales), biases(stored.biases);
+    const QuantizedMatrix w{weight.data(), scales.data(), biases.data(), FloatType::f16, rows, cols, bits, 32};
+    const std::vector<int32_t> ids = {4, 0, 4, 2};
+    std::vector<float> y(ids.size() * cols);
+    kernels::quantized_rows(w, ids.data(), static_cast<int64_t>(ids.size()), y.data());
+    for (size_t i = 0; i < y.size(); ++i) {
+      const double wanted = stored.values[static_cast<size_t>(ids[i / cols]) * cols + i % cols];
+      check(std::abs(y[i] - wanted) <= 1e-6, std::to_string(bits) + " bits, value " + std::to_string(i));
+    }
+  }
+});
+
+const Test as_mlx("the packed layout is MLX's at every width", [] {
+  for (const MlxGolden& golden : mlx_goldens) {
+    const float scale = golden.scale, bias = golden.bias;
+    const QuantizedMatrix w{golden.words, &scale, &bias, FloatType::f32, 1, 32, golden.bits, 32};
+    const int32_t id = 0;
+    float y[32];
+    kernels::quantized_rows(w, &id, 1, y);
+    for (int i = 0; i < 32; ++i)
+      check(std::abs(y[i] - golden.values[i]) <= 1e-6f * std::abs(golden.values[i]) + 1e-7f,
+            std::to_string(golden.bits) + " bits, value " + std::to_string(i) + ": " + std::to_string(y[i]));
+  }
+});
+
+}  // namespace
+}  // namespace punie::tests
