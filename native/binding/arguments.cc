@@ -1,0 +1,230 @@
+#include "binding/arguments.h"
+
+#include <cmath>
+#include <limits>
+
+#include "error.h"
+
+namespace punie::binding {
+
+namespace {
+
+constexpr std::int64_t kMostSafe = (std::int64_t{1} << 53) - 1;
+constexpr std::int64_t kMostDimension = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t kMostThreads = 1024;
+constexpr std::int64_t kMostLogprobs = 1024;
+
+[[noreturn]] void invalid(const std::string& name, const std::string& expected) {
+  throw Error("INVALID_OPTION", name + " must be " + expected + ".");
+}
+
+double to_number(const Napi::Value& value, const char* name) {
+  if (!value.IsNumber()) invalid(name, "a number");
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (!std::isfinite(number)) invalid(name, "finite");
+  return number;
+}
+
+std::int64_t integer(const Napi::Object& object, const char* name, std::int64_t least, std::int64_t most) {
+  return to_integer(object.Get(name), name, least, most);
+}
+
+float number(const Napi::Object& object, const char* name) {
+  return static_cast<float>(to_number(object.Get(name), name));
+}
+
+float number_or(const Napi::Object& object, const char* name, float otherwise) {
+  return object.Get(name).IsUndefined() ? otherwise : number(object, name);
+}
+
+bool boolean_or(const Napi::Object& object, const char* name, bool otherwise) {
+  const auto value = object.Get(name);
+  if (value.IsUndefined()) return otherwise;
+  if (!value.IsBoolean()) invalid(name, "true or false");
+  return value.As<Napi::Boolean>().Value();
+}
+
+std::string text(const Napi::Object& object, const char* name) {
+  const auto value = object.Get(name);
+  if (!value.IsString()) invalid(name, "a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+Napi::Object object_of(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) invalid(name, "an object");
+  return value.As<Napi::Object>();
+}
+
+Napi::Array array_of(const Napi::Object& object, const char* name) {
+  const auto value = object.Get(name);
+  if (!value.IsArray()) invalid(name, "an array");
+  return value.As<Napi::Array>();
+}
+
+models::ModelConfig read_config(const Napi::Object& object) {
+  models::ModelConfig config;
+  const auto size = [&](const char* name) { return integer(object, name, 1, kMostDimension); };
+  config.model_type = text(object, "modelType");
+  config.hidden_size = size("hiddenSize");
+  config.num_hidden_layers = size("hiddenLayers");
+  config.intermediate_size = size("intermediateSize");
+  config.num_attention_heads = size("attentionHeads");
+  config.num_key_value_heads = size("keyValueHeads");
+  config.head_dim = size("headDim");
+  config.vocab_size = size("vocabSize");
+  config.max_position_embeddings = size("maxPositionEmbeddings");
+  config.rms_norm_eps = number(object, "rmsNormEps");
+  config.rope_theta = number(object, "ropeTheta");
+  config.rope_traditional = boolean_or(object, "ropeTraditional", false);
+  config.tie_word_embeddings = boolean_or(object, "tieWordEmbeddings", false);
+  config.attention_bias = boolean_or(object, "attentionBias", false);
+  config.mlp_bias = boolean_or(object, "mlpBias", false);
+  if (const auto value = object.Get("ropeScaling"); !value.IsUndefined()) {
+    const auto scaling = object_of(value, "ropeScaling");
+    const auto type = text(scaling, "type");
+    if (type != "linear" && type != "llama3") invalid("ropeScaling.type", "'linear' or 'llama3'");
+    nn::RopeScaling read;
+    read.type = type == "linear" ? nn::RopeScaling::Type::linear : nn::RopeScaling::Type::llama3;
+    read.factor = number(scaling, "factor");
+    read.low_freq_factor = number_or(scaling, "lowFreqFactor", read.low_freq_factor);
+    read.high_freq_factor = number_or(scaling, "highFreqFactor", read.high_freq_factor);
+    read.original_max_position_embeddings =
+        number_or(scaling, "originalMaxPositionEmbeddings", read.original_max_position_embeddings);
+    config.rope_scaling = read;
+  }
+  return config;
+}
+
+nn::QuantizationTable read_quantization(const Napi::Object& object) {
+  nn::QuantizationTable table;
+  const auto layers = object_of(object.Get("layers"), "quantization.layers");
+  const auto names = layers.GetPropertyNames();
+  for (std::uint32_t i = 0; i < names.Length(); ++i) {
+    const auto name = names.Get(i).As<Napi::String>().Utf8Value();
+    const auto row = object_of(layers.Get(name), "quantization.layers[...]");
+    table.layers[name] = {static_cast<int>(integer(row, "bits", 1, 32)),
+                          static_cast<int>(integer(row, "groupSize", 1, kMostDimension))};
+  }
+  return table;
+}
+
+io::TensorInfo read_tensor(const Napi::Object& object) {
+  io::TensorInfo tensor;
+  tensor.name = text(object, "name");
+  tensor.file = static_cast<std::size_t>(integer(object, "file", 0, kMostDimension));
+  tensor.dtype = io::parse_dtype(text(object, "dtype"));
+  tensor.offset = static_cast<std::size_t>(integer(object, "offset", 0, kMostSafe));
+  tensor.bytes = static_cast<std::size_t>(integer(object, "bytes", 0, kMostSafe));
+  const auto shape = array_of(object, "shape");
+  for (std::uint32_t i = 0; i < shape.Length(); ++i) {
+    tensor.shape.push_back(to_integer(shape.Get(i), "shape", 0, kMostDimension));
+  }
+  return tensor;
+}
+
+std::vector<std::int32_t> read_ids(const Napi::Array& array, const char* name, std::int64_t vocabulary) {
+  std::vector<std::int32_t> ids;
+  ids.reserve(array.Length());
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    ids.push_back(static_cast<std::int32_t>(to_integer(array.Get(i), name, 0, vocabulary - 1)));
+  }
+  return ids;
+}
+
+engine::Sampling read_sampling(const Napi::Object& object, std::int64_t vocabulary) {
+  engine::Sampling sampling;
+  sampling.temperature = number(object, "temperature");
+  sampling.top_p = number(object, "topP");
+  sampling.top_k = integer(object, "topK", 0, kMostSafe);
+  sampling.min_p = number(object, "minP");
+  sampling.repetition_penalty = number(object, "repetitionPenalty");
+  sampling.repetition_context = integer(object, "repetitionContext", 0, kMostSafe);
+  sampling.presence_penalty = number(object, "presencePenalty");
+  sampling.frequency_penalty = number(object, "frequencyPenalty");
+  sampling.seed = static_cast<std::uint64_t>(integer(object, "seed", 0, kMostSafe));
+  if (sampling.temperature < 0) invalid("temperature", "0 or more");
+  if (sampling.top_p <= 0 || sampling.top_p > 1) invalid("topP", "above 0 and at most 1");
+  if (sampling.min_p < 0 || sampling.min_p > 1) invalid("minP", "from 0 to 1");
+  if (sampling.repetition_penalty <= 0) invalid("repetitionPenalty", "above 0");
+  const auto bias = array_of(object, "logitBias");
+  for (std::uint32_t i = 0; i < bias.Length(); ++i) {
+    const auto pair = object_of(bias.Get(i), "logitBias");
+    sampling.logit_bias.emplace_back(
+        static_cast<std::int32_t>(to_integer(pair.Get(0u), "logitBias id", 0, vocabulary - 1)),
+        static_cast<float>(to_number(pair.Get(1u), "logitBias value")));
+  }
+  return sampling;
+}
+
+}  // namespace
+
+std::int64_t to_integer(const Napi::Value& value, const char* name, std::int64_t least, std::int64_t most) {
+  const double number = to_number(value, name);
+  if (number != std::floor(number) || number < static_cast<double>(least) || number > static_cast<double>(most)) {
+    invalid(name, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+  }
+  return static_cast<std::int64_t>(number);
+}
+
+Napi::Function read_function(const Napi::Object& object, const char* name) {
+  const auto value = object.Get(name);
+  if (!value.IsFunction()) invalid(name, "a function");
+  return value.As<Napi::Function>();
+}
+
+engine::ModelSpec read_model_spec(const Napi::Object& spec) {
+  engine::ModelSpec read;
+  read.config = read_config(object_of(spec.Get("config"), "config"));
+  const auto files = array_of(spec, "files");
+  for (std::uint32_t i = 0; i < files.Length(); ++i) {
+    const auto file = object_of(files.Get(i), "files");
+    read.files.push_back({text(file, "path"), static_cast<std::size_t>(integer(file, "bytes", 0, kMostSafe))});
+  }
+  const auto tensors = array_of(spec, "tensors");
+  read.tensors.reserve(tensors.Length());
+  for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
+    read.tensors.push_back(read_tensor(object_of(tensors.Get(i), "tensors")));
+  }
+  if (const auto value = spec.Get("quantization"); !value.IsUndefined()) {
+    read.quantization = read_quantization(object_of(value, "quantization"));
+  }
+  return read;
+}
+
+engine::EngineOptions read_engine_options(const Napi::Object& options) {
+  engine::EngineOptions read;
+  const auto device = text(options, "device");
+  if (device != "cpu" && device != "metal" && device != "cuda") invalid("device", "'cpu', 'metal' or 'cuda'");
+  read.device = device == "cpu" ? engine::Device::cpu : engine::Device::gpu;
+  read.threads = static_cast<int>(integer(options, "threads", 1, kMostThreads));
+  read.context_length = integer(options, "contextLength", 1, kMostDimension);
+  read.prefill_chunk = integer(options, "prefillChunk", 1, kMostDimension);
+  read.stock_ops = boolean_or(options, "stockOps", false);
+  return read;
+}
+
+engine::Request read_request(const Napi::Object& request, std::int64_t vocabulary, std::int64_t context_length) {
+  engine::Request read;
+  read.id = integer(request, "id", 0, kMostSafe);
+  const auto prompt = request.Get("prompt");
+  if (!prompt.IsTypedArray() || prompt.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
+    invalid("prompt", "a Uint32Array");
+  }
+  const auto ids = prompt.As<Napi::Uint32Array>();
+  if (ids.ElementLength() == 0) invalid("prompt", "at least one token");
+  if (static_cast<std::int64_t>(ids.ElementLength()) > context_length) {
+    throw Error("CONTEXT_TOO_LONG", "The prompt has " + std::to_string(ids.ElementLength()) +
+                                        " tokens, and the context takes " + std::to_string(context_length) + ".");
+  }
+  for (std::size_t i = 0; i < ids.ElementLength(); ++i) {
+    if (ids[i] >= vocabulary) invalid("prompt", "token ids below " + std::to_string(vocabulary));
+    read.prompt.push_back(static_cast<std::int32_t>(ids[i]));
+  }
+  read.max_tokens = integer(request, "maxTokens", 0, kMostSafe);
+  read.stop_ids = read_ids(array_of(request, "stopIds"), "stopIds", kMostDimension);
+  read.logprobs = integer(request, "logprobs", -1, kMostLogprobs);
+  read.sampling = read_sampling(object_of(request.Get("sampling"), "sampling"), vocabulary);
+  return read;
+}
+
+}  // namespace punie::binding

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <napi.h>
+
+#include "engine/engine.h"
+#include "engine/request.h"
+
+namespace punie::binding {
+
+/// Readers of the shapes of src/native/binding-types.ts. Each checks types and ranges again, whatever TypeScript has
+/// checked, and throws INVALID_OPTION naming the field.
+engine::ModelSpec read_model_spec(const Napi::Object& spec);
+engine::EngineOptions read_engine_options(const Napi::Object& options);
+/// `vocabulary`: ids in the request lie below it.
+engine::Request read_request(const Napi::Object& request, std::int64_t vocabulary, std::int64_t context_length);
+
+/// A property that must be a function.
+Napi::Function read_function(const Napi::Object& object, const char* name);
+std::int64_t to_integer(const Napi::Value& value, const char* name, std::int64_t least, std::int64_t most);
+
+}  // namespace punie::binding

@@ -1,0 +1,138 @@
+#include "binding/session.h"
+
+#include <utility>
+
+#include "binding/errors.h"
+#include "binding/events.h"
+
+namespace punie::binding {
+
+void Session::open(Napi::Env env, engine::ModelSpec spec, engine::EngineOptions options, Napi::Function on_events,
+                   Napi::Promise::Deferred loaded, Wrap wrap) {
+  std::shared_ptr<Session> session(
+      new Session(spec.config.vocab_size, options.context_length, loaded, wrap));
+  session->self_ = session;
+  auto context = std::make_unique<std::shared_ptr<Session>>(session);
+  const auto name = Napi::String::New(env, "punie.events");
+  NAPI_THROW_IF_FAILED_VOID(
+      env, napi_create_threadsafe_function(env, on_events, nullptr, name, 0, 1, nullptr, finalize, context.get(),
+                                           call_js, &session->wake_));
+  context.release();  // `finalize` deletes it
+  // Hooks run in reverse: the engine is joined before Node closes the thread-safe function that its thread calls.
+  napi_add_env_cleanup_hook(env, at_teardown, session.get());
+  session->holds_ = 1;  // loading; a new thread-safe function holds the loop
+  session->engine_ = std::make_unique<engine::Engine>(
+      std::move(spec), options, [raw = session.get()](engine::Event event) { raw->push(std::move(event)); });
+}
+
+Session::~Session() = default;
+
+void Session::start(Napi::Env env, engine::Request request) {
+  if (disposed_) throw Error("MODEL_DISPOSED", "The model has been disposed of.");
+  hold(env);
+  engine_->start(std::move(request));
+}
+
+void Session::cancel(std::int64_t request) {
+  if (!disposed_) engine_->cancel(request);
+}
+
+Napi::Promise Session::dispose(Napi::Env env) {
+  auto deferred = Napi::Promise::Deferred::New(env);
+  if (ended_) {
+    deferred.Resolve(env.Undefined());
+    return deferred.Promise();
+  }
+  disposals_.push_back(deferred);
+  if (!disposed_) {
+    disposed_ = true;
+    hold(env);
+    engine_->stop();
+  }
+  return deferred.Promise();
+}
+
+void Session::abandon() {
+  if (disposed_ || ended_) return;
+  disposed_ = true;
+  engine_->stop();
+}
+
+engine::Memory Session::memory() const { return engine_ ? engine_->memory() : engine::Memory{0, 0}; }
+
+/// On the owner thread.
+void Session::push(engine::Event event) {
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(event));
+  if (woken_) return;
+  // Refused only while the environment closes, and then nobody reads the queue any more.
+  woken_ = napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking) == napi_ok;
+}
+
+void Session::drain(Napi::Env env, Napi::Function on_events) {
+  std::vector<engine::Event> events;
+  {
+    const std::lock_guard lock(mutex_);
+    events.swap(queue_);
+    woken_ = false;
+  }
+  auto batch = Napi::Array::New(env);
+  for (const auto& event : events) {
+    if (const auto object = to_js(env, event)) batch.Set(batch.Length(), *object);
+    if (std::holds_alternative<engine::FinishEvent>(event) || std::holds_alternative<engine::ErrorEvent>(event)) {
+      release(env);
+    }
+  }
+  if (batch.Length() > 0) on_events.Call({batch});
+  for (const auto& event : events) settle(env, event);
+}
+
+/// What an event means for the promises of loading and disposal.
+void Session::settle(Napi::Env env, const engine::Event& event) {
+  if (std::holds_alternative<engine::LoadedEvent>(event)) {
+    release(env);
+    loaded_.Resolve(wrap_(env, self_.lock()));
+  } else if (const auto* failed = std::get_if<engine::LoadFailedEvent>(&event)) {
+    disposed_ = true;
+    loaded_.Reject(to_js(env, failed->code, failed->message).Value());
+  } else if (std::holds_alternative<engine::StoppedEvent>(event)) {
+    stopped(env);
+  }
+}
+
+void Session::stopped(Napi::Env env) {
+  engine_.reset();
+  ended_ = true;
+  for (const auto& deferred : std::exchange(disposals_, {})) deferred.Resolve(env.Undefined());
+  napi_remove_env_cleanup_hook(env, at_teardown, this);
+  napi_release_threadsafe_function(wake_, napi_tsfn_release);
+}
+
+void Session::hold(Napi::Env env) {
+  if (holds_++ == 0) napi_ref_threadsafe_function(env, wake_);
+}
+
+void Session::release(Napi::Env env) {
+  if (--holds_ == 0) napi_unref_threadsafe_function(env, wake_);
+}
+
+void Session::call_js(napi_env env, napi_value callback, void* context, void*) {
+  if (env == nullptr || callback == nullptr) return;  // the environment is closing
+  const auto session = *static_cast<std::shared_ptr<Session>*>(context);
+  try {
+    session->drain(env, Napi::Function(env, callback));
+  } catch (const Napi::Error& error) {
+    napi_fatal_exception(env, error.Value());
+  }
+}
+
+void Session::finalize(napi_env, void*, void* context) { delete static_cast<std::shared_ptr<Session>*>(context); }
+
+void Session::at_teardown(void* raw) {
+  auto* session = static_cast<Session*>(raw);
+  session->disposed_ = true;
+  session->engine_->stop();
+  session->engine_->join();
+}
+
+}  // namespace punie::binding

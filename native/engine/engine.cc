@@ -1,0 +1,146 @@
+#include "engine/engine.h"
+
+#include <new>
+
+#include "engine/process_exit.h"
+#include "engine/scheduler.h"
+#include "error.h"
+#include "models/registry.h"
+#include "nn/weights.h"
+
+namespace punie::engine {
+
+namespace mx = mlx::core;
+
+namespace {
+
+/// What MLX's own operations compute in: on a GPU what the checkpoint was saved in, on the CPU float32, because
+/// half precision is emulated there.
+mx::Dtype compute_dtype(const EngineOptions& options, const io::TensorStore& store) {
+  if (options.device == Device::cpu) return mx::float32;
+  const auto* norm = store.find("model.norm.weight");
+  if (norm != nullptr && norm->dtype == io::Dtype::bf16) return mx::bfloat16;
+  if (norm != nullptr && norm->dtype == io::Dtype::f16) return mx::float16;
+  return mx::float32;
+}
+
+/// A stream of this thread's own. A first evaluation makes MLX's threads and static state before any work.
+mx::Stream make_stream(Device device) {
+  const mx::Device where(device == Device::gpu ? mx::Device::gpu : mx::Device::cpu);
+  if (!mx::is_available(where)) {
+    throw Error("NATIVE_UNAVAILABLE", "This build of MLX has no GPU to use here. Use the device 'cpu'.");
+  }
+  const auto stream = mx::new_stream(where);
+  mx::set_default_stream(stream);
+  auto probe = mx::zeros({1}, mx::float32, stream);
+  mx::eval(probe);
+  mx::synchronize(stream);
+  return stream;
+}
+
+}  // namespace
+
+Engine::Engine(ModelSpec spec, EngineOptions options, EventSink sink)
+    : spec_(std::move(spec)), options_(options), sink_(std::move(sink)), thread_([this] { run(); }) {
+  stop_at_exit(this);
+}
+
+Engine::~Engine() {
+  forget_at_exit(this);
+  stop();
+  join();
+}
+
+void Engine::start(Request request) {
+  Sequence sequence;
+  sequence.request = std::move(request);
+  sequence.arrived = Clock::now();
+  const std::lock_guard lock(mutex_);
+  inbox_.push_back(std::move(sequence));
+  wake_.notify_one();
+}
+
+void Engine::cancel(std::int64_t request) {
+  const std::lock_guard lock(mutex_);
+  cancelled_.push_back(request);
+  wake_.notify_one();
+}
+
+void Engine::stop() {
+  const std::lock_guard lock(mutex_);
+  stop_ = true;
+  if (stop_kernels_ != nullptr) stop_kernels_->store(true);
+  wake_.notify_one();
+}
+
+void Engine::join() {
+  std::call_once(joined_, [this] { thread_.join(); });
+}
+
+void Engine::run() {
+  try {
+    load_and_serve();
+  } catch (const Error& e) {
+    sink_(LoadFailedEvent{e.code(), e.what()});
+  } catch (const std::bad_alloc&) {
+    sink_(LoadFailedEvent{"OUT_OF_MEMORY", "There is not enough memory to load the model."});
+  } catch (const std::exception& e) {
+    sink_(LoadFailedEvent{"INTERNAL", e.what()});
+  }
+  mx::clear_streams();
+  sink_(StoppedEvent{});
+}
+
+void Engine::load_and_serve() {
+  const io::TensorStore store(spec_.files, spec_.tensors);
+  nn::Runtime runtime{.stream = make_stream(options_.device),
+                      .use_kernels = options_.device == Device::cpu && !options_.stock_ops,
+                      .compute_dtype = compute_dtype(options_, store),
+                      .parallel = {&kernels::ThreadPool::shared(), options_.threads}};
+  arm_exit_handler();
+  nn::Weights weights(runtime, store, std::move(spec_.quantization));
+  const auto model = models::load_model(spec_.config, weights);
+  model_bytes_ = weights.bytes();
+  {
+    const std::lock_guard lock(mutex_);
+    stop_kernels_ = &runtime.stopping;
+    if (stop_) runtime.stopping = true;
+  }
+  sink_(LoadedEvent{});
+  Scheduler scheduler(*model, runtime, options_.context_length, options_.prefill_chunk, sink_);
+  serve(scheduler, runtime);
+  const std::lock_guard lock(mutex_);
+  stop_kernels_ = nullptr;
+}
+
+void Engine::serve(Scheduler& scheduler, nn::Runtime& runtime) {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      if (scheduler.idle()) wake_.wait(lock, [&] { return stop_ || !inbox_.empty() || !cancelled_.empty(); });
+    }
+    if (!deliver(scheduler)) break;
+    if (!scheduler.idle()) scheduler.step();
+    cache_bytes_ = scheduler.cache_bytes();
+  }
+  scheduler.cancel_all();
+  cache_bytes_ = 0;
+  runtime.failure = nullptr;
+}
+
+/// Hands what has been posted to the scheduler; false when the engine is to stop.
+bool Engine::deliver(Scheduler& scheduler) {
+  std::vector<Sequence> arrived;
+  std::vector<std::int64_t> cancelled;
+  {
+    const std::lock_guard lock(mutex_);
+    arrived.swap(inbox_);
+    cancelled.swap(cancelled_);
+    for (auto& sequence : arrived) scheduler.add(std::move(sequence));
+    if (stop_) return false;
+  }
+  for (const auto request : cancelled) scheduler.cancel(request);
+  return true;
+}
+
+}  // namespace punie::engine

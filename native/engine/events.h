@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace punie::engine {
+
+struct PrefillEvent {
+  std::int64_t request;
+  std::int64_t processed;
+  std::int64_t total;
+};
+
+struct TokenEvent {
+  std::int64_t request;
+  std::int32_t id;
+  std::optional<float> logprob;
+  std::vector<std::pair<std::int32_t, float>> top;
+};
+
+enum class FinishReason { stop, length, cancelled };
+
+/// Times in milliseconds: the prompt's from the start of its work to its end, the first token's from the request's
+/// arrival, the generation's from the first token to the last.
+struct FinishEvent {
+  std::int64_t request;
+  FinishReason reason;
+  std::int64_t prompt_tokens;
+  std::int64_t cached_tokens;
+  std::int64_t completion_tokens;
+  double prompt_ms;
+  double first_token_ms;
+  double generation_ms;
+};
+
+struct ErrorEvent {
+  std::int64_t request;
+  std::string code;
+  std::string message;
+};
+
+/// The model is ready.
+struct LoadedEvent {};
+/// It could not be loaded; the engine has ended.
+struct LoadFailedEvent {
+  std::string code;
+  std::string message;
+};
+/// Everything is freed and the owner thread is about to return. Always the last event.
+struct StoppedEvent {};
+
+using Event =
+    std::variant<PrefillEvent, TokenEvent, FinishEvent, ErrorEvent, LoadedEvent, LoadFailedEvent, StoppedEvent>;
+
+/// Called on the owner thread; must not block.
+using EventSink = std::function<void(Event)>;
+
+}  // namespace punie::engine

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <deque>
+#include <exception>
+#include <list>
+#include <vector>
+
+#include "engine/events.h"
+#include "engine/prefix_cache.h"
+#include "engine/sequence.h"
+#include "models/model.h"
+#include "nn/runtime.h"
+
+namespace punie::engine {
+
+/// Decides what each forward pass computes: a chunk of one prompt, then a token of every sequence that has its
+/// prompt behind it. Lives on the owner thread.
+class Scheduler {
+ public:
+  Scheduler(const models::Model& model, nn::Runtime& runtime, std::int64_t context_length, std::int64_t prefill_chunk,
+            const EventSink& sink)
+      : model_(model),
+        runtime_(runtime),
+        context_length_(context_length),
+        prefill_chunk_(prefill_chunk),
+        sink_(sink) {}
+
+  void add(Sequence sequence) { waiting_.push_back(std::move(sequence)); }
+  void cancel(std::int64_t request);
+  void cancel_all();
+  bool idle() const { return waiting_.empty() && active_.empty(); }
+  /// Does one prompt chunk and one token of each running sequence. An error ends the sequences it befell.
+  void step();
+  std::size_t cache_bytes() const;
+
+ private:
+  /// Some of a sequence's tokens that are not in its cache yet.
+  struct Row {
+    Sequence* sequence;
+    std::int64_t count;
+  };
+
+  void admit();
+  void prefill(Sequence& sequence);
+  void decode();
+  std::vector<float> run(const std::vector<Row>& rows, bool want_logits);
+  void accept(Sequence& sequence, std::span<const float> logits);
+  void finish(Sequence& sequence, FinishReason reason);
+  void fail(const std::vector<Row>& rows, const std::exception_ptr& error);
+  void remove(const Sequence& sequence);
+
+  const models::Model& model_;
+  nn::Runtime& runtime_;
+  const std::int64_t context_length_;
+  const std::int64_t prefill_chunk_;
+  const EventSink& sink_;
+  std::deque<Sequence> waiting_;
+  std::list<Sequence> active_;
+  PrefixCache prefix_cache_;
+};
+
+}  // namespace punie::engine

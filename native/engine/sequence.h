@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "engine/request.h"
+#include "nn/kv_cache.h"
+
+namespace punie::engine {
+
+using Clock = std::chrono::steady_clock;
+
+/// A request being worked on: its tokens so far and the cache that holds the first of them.
+struct Sequence {
+  Request request;
+  Clock::time_point arrived;
+  std::shared_ptr<nn::KvCache> cache;
+  /// Prompt, then what was generated.
+  std::vector<std::int32_t> tokens;
+  std::int64_t cached_tokens = 0;
+  bool cancelled = false;
+  Clock::time_point begun;
+  Clock::time_point prefilled;
+  Clock::time_point first_token;
+  Clock::time_point last_token;
+
+  std::int64_t prompt_tokens() const { return static_cast<std::int64_t>(request.prompt.size()); }
+  std::int64_t generated() const { return static_cast<std::int64_t>(tokens.size()) - prompt_tokens(); }
+  /// Tokens whose keys and values are not computed yet; 1 while decoding.
+  std::int64_t pending() const { return static_cast<std::int64_t>(tokens.size()) - cache->length(); }
+  bool prefilling() const { return generated() == 0; }
+};
+
+}  // namespace punie::engine

@@ -1,0 +1,37 @@
+#include "models/config.h"
+
+#include "error.h"
+
+namespace punie::models {
+
+namespace {
+
+/// Bounds far above any model, and low enough that no product of them overflows.
+constexpr std::int64_t kMostDimensions = 1 << 20;
+constexpr std::int64_t kMostLayers = 4096;
+constexpr std::int64_t kMostTokens = 1 << 26;
+
+void check(const char* name, std::int64_t value, std::int64_t most) {
+  if (value >= 1 && value <= most) return;
+  throw Error("MODEL_CORRUPT", std::string("config.json: ") + name + " is " + std::to_string(value) +
+                                   ", expected 1 to " + std::to_string(most) + ".");
+}
+
+}  // namespace
+
+void check_config(const ModelConfig& config) {
+  check("hidden_size", config.hidden_size, kMostDimensions);
+  check("num_hidden_layers", config.num_hidden_layers, kMostLayers);
+  check("intermediate_size", config.intermediate_size, kMostDimensions);
+  check("num_attention_heads", config.num_attention_heads, kMostDimensions);
+  check("num_key_value_heads", config.num_key_value_heads, config.num_attention_heads);
+  check("head_dim", config.head_dim, kMostDimensions);
+  check("vocab_size", config.vocab_size, kMostTokens);
+  check("num_attention_heads * head_dim", config.num_attention_heads * config.head_dim, kMostDimensions);
+  if (config.num_attention_heads % config.num_key_value_heads != 0 || config.head_dim % 2 != 0) {
+    throw Error("MODEL_CORRUPT", "config.json: num_attention_heads must be a multiple of num_key_value_heads, and "
+                                 "head_dim even.");
+  }
+}
+
+}  // namespace punie::models

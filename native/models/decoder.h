@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "models/model.h"
+#include "nn/attention.h"
+#include "nn/linear.h"
+#include "nn/mlp.h"
+#include "nn/rms_norm.h"
+#include "nn/weights.h"
+
+namespace punie::models {
+
+/// Which linear layers of a decoder have a bias: what tells these families apart.
+struct DecoderBiases {
+  bool qkv = false;
+  bool o = false;
+  bool mlp = false;
+};
+
+/// One block: x + attention(norm(x)), then that plus mlp(norm(that)).
+struct DecoderLayer {
+  nn::RmsNorm input_layernorm;
+  nn::Attention self_attn;
+  nn::RmsNorm post_attention_layernorm;
+  nn::Mlp mlp;
+
+  mx::array operator()(const nn::Runtime& runtime, const nn::Rope& rope, const mx::array& x, const nn::Batch& batch,
+                       std::int64_t layer) const;
+};
+
+/// The pre-norm decoder that llama and qwen2 share: rotary grouped-query attention, SwiGLU, RMS norm.
+class Decoder : public Model {
+ public:
+  Decoder(const ModelConfig& config, const DecoderBiases& biases, nn::Weights& weights);
+
+  mx::array forward(const mx::array& tokens, const nn::Batch& batch) const override;
+  mx::array logits(const mx::array& hidden) const override;
+  std::shared_ptr<nn::KvCache> make_cache() const override;
+  const ModelConfig& config() const override { return config_; }
+
+ private:
+  ModelConfig config_;
+  const nn::Runtime& runtime_;
+  nn::Rope rope_;
+  nn::Embedding embed_tokens_;
+  std::vector<DecoderLayer> layers_;
+  nn::RmsNorm norm_;
+  /// Absent when the embedding is the head too.
+  std::optional<nn::Linear> lm_head_;
+};
+
+}  // namespace punie::models

@@ -1,0 +1,32 @@
+#include "models/registry.h"
+
+#include "error.h"
+
+namespace punie::models {
+
+namespace {
+
+struct Row {
+  const char* model_type;
+  std::unique_ptr<Model> (*load)(const ModelConfig&, nn::Weights&);
+};
+
+constexpr Row kModels[] = {
+    {"llama", load_llama},
+    {"qwen2", load_qwen2},
+};
+
+}  // namespace
+
+std::unique_ptr<Model> load_model(const ModelConfig& config, nn::Weights& weights) {
+  check_config(config);
+  for (const auto& row : kModels) {
+    if (config.model_type != row.model_type) continue;
+    auto model = row.load(config, weights);
+    weights.finish();
+    return model;
+  }
+  throw Error("MODEL_UNSUPPORTED", "No model for model_type '" + config.model_type + "'.");
+}
+
+}  // namespace punie::models

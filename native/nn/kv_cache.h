@@ -1,0 +1,81 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "nn/runtime.h"
+
+namespace punie::nn {
+
+/// One layer's keys and values of one sequence for the kernels: float32, [kv_heads, capacity, head_dim] each.
+class KernelLayerCache {
+ public:
+  KernelLayerCache(std::int64_t kv_heads, std::int64_t head_dim) : kv_heads_(kv_heads), head_dim_(head_dim) {}
+
+  /// Makes room for `positions` in all, keeping the first `used`.
+  void reserve(std::int64_t positions, std::int64_t used);
+  float* key(std::int64_t head, std::int64_t position) { return at(keys_, head, position); }
+  float* value(std::int64_t head, std::int64_t position) { return at(values_, head, position); }
+  kernels::KeyValueView view() const { return {keys_.get(), values_.get(), capacity_, kv_heads_, head_dim_}; }
+  std::size_t bytes() const { return 2 * sizeof(float) * static_cast<std::size_t>(capacity_ * kv_heads_ * head_dim_); }
+
+ private:
+  float* at(const std::unique_ptr<float[]>& data, std::int64_t head, std::int64_t position) const {
+    return data.get() + (head * capacity_ + position) * head_dim_;
+  }
+
+  std::int64_t kv_heads_;
+  std::int64_t head_dim_;
+  std::int64_t capacity_ = 0;
+  std::unique_ptr<float[]> keys_;
+  std::unique_ptr<float[]> values_;
+};
+
+/// The same for MLX's own operations: arrays [1, kv_heads, capacity, head_dim], absent before the first use.
+struct StockLayerCache {
+  std::optional<mx::array> keys;
+  std::optional<mx::array> values;
+};
+
+/// The keys and values of one sequence, all layers. Grows in steps, so that a short chat stays small and a long one
+/// is not copied at every token. Used by one thread at a time: the owner's, and through it the stream's.
+class KvCache {
+ public:
+  KvCache(const Runtime& runtime, std::int64_t layers, std::int64_t kv_heads, std::int64_t head_dim);
+
+  /// Positions filled, the same in every layer between two forward passes.
+  std::int64_t length() const { return length_; }
+  void advance(std::int64_t positions) { length_ += positions; }
+  /// Forgets all positions from `length` on; what is before them can be reused by a prompt that begins alike.
+  void truncate(std::int64_t length) { length_ = length < length_ ? length : length_; }
+  std::size_t bytes() const;
+
+  KernelLayerCache& kernel_layer(std::int64_t layer) { return kernel_layers_[layer]; }
+  StockLayerCache& stock_layer(std::int64_t layer) { return stock_layers_[layer]; }
+
+  /// The capacity to allocate for `positions`: whole steps, and a quarter more than there was.
+  static std::int64_t grown(std::int64_t capacity, std::int64_t positions);
+
+ private:
+  std::int64_t length_ = 0;
+  std::vector<KernelLayerCache> kernel_layers_;
+  std::vector<StockLayerCache> stock_layers_;
+};
+
+/// Some rows of a forward pass that belong to one sequence: `count` tokens at positions `cache->length()` and on.
+struct Segment {
+  std::shared_ptr<KvCache> cache;
+  std::int64_t count;
+};
+
+/// The rows of one forward pass: sequences one after another. Linear layers see all rows at once, so the weights are
+/// read once for all; attention goes sequence by sequence.
+struct Batch {
+  std::vector<Segment> segments;
+};
+
+}  // namespace punie::nn

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "nn/linear.h"
+#include "nn/runtime.h"
+
+namespace punie::nn {
+
+/// The gated feed-forward block: down(silu(gate(x)) * up(x)) (SwiGLU, Shazeer 2020). x [n, hidden].
+struct Mlp {
+  Linear gate_proj;
+  Linear up_proj;
+  Linear down_proj;
+
+  mx::array operator()(const Runtime& runtime, const mx::array& x) const;
+};
+
+}  // namespace punie::nn

@@ -1,0 +1,90 @@
+#include <cstring>
+
+#include "error.h"
+#include "nn/matrix.h"
+
+namespace punie::nn {
+
+namespace {
+
+mx::Dtype mlx_dtype(io::Dtype dtype) {
+  switch (dtype) {
+    case io::Dtype::f32:
+      return mx::float32;
+    case io::Dtype::f16:
+      return mx::float16;
+    case io::Dtype::bf16:
+      return mx::bfloat16;
+    case io::Dtype::u32:
+      return mx::uint32;
+    default:
+      throw Error("INTERNAL", std::string("No layer takes the dtype ") + io::name_of(dtype) + ".");
+  }
+}
+
+class QuantizedStockMatrix : public Matrix {
+ public:
+  QuantizedStockMatrix(const Runtime& runtime, const MatrixTensors& tensors)
+      : runtime_(runtime),
+        quantization_(tensors.quantization),
+        weight_(to_array(runtime, tensors.weight, std::nullopt)),
+        scales_(to_array(runtime, *tensors.scales, runtime.compute_dtype)),
+        biases_(to_array(runtime, *tensors.biases, runtime.compute_dtype)) {}
+
+  mx::array multiply(const mx::array& x, const std::optional<mx::array>& bias) const override {
+    auto y = mx::quantized_matmul(x, weight_, scales_, biases_, true, quantization_.group_size, quantization_.bits,
+                                  "affine", runtime_.stream);
+    return bias ? mx::add(y, *bias, runtime_.stream) : y;
+  }
+
+  mx::array rows(const mx::array& ids) const override {
+    const auto& s = runtime_.stream;
+    return mx::dequantize(mx::take(weight_, ids, 0, s), mx::take(scales_, ids, 0, s), mx::take(biases_, ids, 0, s),
+                          quantization_.group_size, quantization_.bits, "affine", std::nullopt, std::nullopt, s);
+  }
+
+ private:
+  const Runtime& runtime_;
+  Quantization quantization_;
+  mx::array weight_;
+  mx::array scales_;
+  mx::array biases_;
+};
+
+class FloatStockMatrix : public Matrix {
+ public:
+  FloatStockMatrix(const Runtime& runtime, const MatrixTensors& tensors)
+      : runtime_(runtime), weight_(to_array(runtime, tensors.weight, runtime.compute_dtype)) {}
+
+  mx::array multiply(const mx::array& x, const std::optional<mx::array>& bias) const override {
+    const auto& s = runtime_.stream;
+    const auto transposed = mx::transpose(weight_, s);
+    return bias ? mx::addmm(*bias, x, transposed, 1, 1, s) : mx::matmul(x, transposed, s);
+  }
+
+  mx::array rows(const mx::array& ids) const override { return mx::take(weight_, ids, 0, runtime_.stream); }
+
+ private:
+  const Runtime& runtime_;
+  mx::array weight_;
+};
+
+}  // namespace
+
+mx::array to_array(const Runtime& runtime, const io::Tensor& tensor, std::optional<mx::Dtype> dtype) {
+  auto buffer = mx::allocator::malloc(tensor.bytes);
+  std::memcpy(buffer.buffer().raw_ptr(), tensor.data, tensor.bytes);
+  mx::Shape shape(tensor.shape.begin(), tensor.shape.end());
+  mx::array copy(std::move(buffer), std::move(shape), mlx_dtype(tensor.dtype));
+  if (!dtype || copy.dtype() == *dtype) return copy;
+  copy = mx::astype(copy, *dtype, runtime.stream);
+  copy.eval();
+  return copy;
+}
+
+std::unique_ptr<Matrix> make_stock_matrix(const Runtime& runtime, const MatrixTensors& tensors) {
+  if (tensors.scales) return std::make_unique<QuantizedStockMatrix>(runtime, tensors);
+  return std::make_unique<FloatStockMatrix>(runtime, tensors);
+}
+
+}  // namespace punie::nn

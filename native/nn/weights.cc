@@ -1,0 +1,157 @@
+#include "nn/weights.h"
+
+#include <algorithm>
+#include <array>
+
+#include "error.h"
+
+namespace punie::nn {
+
+namespace {
+
+constexpr std::size_t kMostProblemsTold = 5;
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+bool supported(const Quantization& q) {
+  constexpr std::array kBits{2, 3, 4, 5, 6, 8};
+  constexpr std::array kGroups{32, 64, 128};
+  return std::find(kBits.begin(), kBits.end(), q.bits) != kBits.end() &&
+         std::find(kGroups.begin(), kGroups.end(), q.group_size) != kGroups.end();
+}
+
+std::string quantization_text(const Quantization& q) {
+  return std::to_string(q.bits) + " bits in groups of " + std::to_string(q.group_size);
+}
+
+/// What the shapes of `weight` [rows, cols * bits / 32] and `scales` [rows, cols / group_size] say.
+Quantization infer(const MatrixTensors& tensors) {
+  const auto packed = tensors.weight.shape.size() == 2 ? tensors.weight.shape[1] : 0;
+  const auto groups = tensors.scales->shape.size() == 2 ? tensors.scales->shape[1] : 0;
+  return {static_cast<int>(packed * 32 / tensors.cols), groups > 0 ? static_cast<int>(tensors.cols / groups) : 0};
+}
+
+}  // namespace
+
+const io::Tensor* Weights::take(const std::string& name) {
+  const auto* tensor = store_.find(name);
+  if (tensor == nullptr) {
+    problems_.push_back("'" + name + "' is missing");
+    return nullptr;
+  }
+  taken_.insert(name);
+  bytes_ += tensor->bytes;
+  return tensor;
+}
+
+bool Weights::has_shape(const std::string& name, const io::Tensor& tensor, const std::vector<std::int64_t>& expected) {
+  if (tensor.shape == expected) return true;
+  problems_.push_back("'" + name + "' has shape " + shape_text(tensor.shape) + ", expected " + shape_text(expected));
+  return false;
+}
+
+bool Weights::is_float(const std::string& name, const io::Tensor& tensor) {
+  if (tensor.dtype == io::Dtype::f32 || tensor.dtype == io::Dtype::f16 || tensor.dtype == io::Dtype::bf16) return true;
+  problems_.push_back("'" + name + "' has dtype " + io::name_of(tensor.dtype) + ", expected F32, F16 or BF16");
+  return false;
+}
+
+std::optional<Quantization> Weights::quantization_of(const std::string& path, const MatrixTensors& tensors) {
+  if (!table_) {
+    problems_.push_back("'" + path + ".scales' is there, but config.json has no quantization");
+    return std::nullopt;
+  }
+  const auto inferred = infer(tensors);
+  const auto row = table_->row(path);
+  if (row && (row->bits != inferred.bits || row->group_size != inferred.group_size)) {
+    problems_.push_back("'" + path + "' is packed as " + quantization_text(inferred) + ", but config.json says " +
+                        quantization_text(*row));
+    return std::nullopt;
+  }
+  if (!supported(inferred)) {
+    problems_.push_back("'" + path + "' has weight " + shape_text(tensors.weight.shape) + " and scales " +
+                        shape_text(tensors.scales->shape) + ", which is no affine quantization of rows of " +
+                        std::to_string(tensors.cols));
+    return std::nullopt;
+  }
+  return inferred;
+}
+
+std::unique_ptr<Matrix> Weights::matrix(const std::string& path, std::int64_t rows, std::int64_t cols) {
+  const auto name = path + ".weight";
+  const auto* weight = take(name);
+  if (weight == nullptr) return nullptr;
+  MatrixTensors tensors{*weight, std::nullopt, std::nullopt, {}, rows, cols};
+  if (store_.find(path + ".scales") != nullptr) {
+    const auto* scales = take(path + ".scales");
+    const auto* biases = take(path + ".biases");
+    if (biases == nullptr) return nullptr;
+    tensors.scales = *scales;
+    tensors.biases = *biases;
+    const auto quantization = quantization_of(path, tensors);
+    if (!quantization) return nullptr;
+    tensors.quantization = *quantization;
+    if (weight->dtype != io::Dtype::u32) {
+      problems_.push_back("'" + name + "' has dtype " + io::name_of(weight->dtype) + ", expected U32");
+      return nullptr;
+    }
+    const auto groups = cols / quantization->group_size;
+    if (!has_shape(name, *weight, {rows, cols * quantization->bits / 32}) ||
+        !has_shape(path + ".scales", *scales, {rows, groups}) ||
+        !has_shape(path + ".biases", *biases, {rows, groups}) || !is_float(path + ".scales", *scales)) {
+      return nullptr;
+    }
+    if (groups * quantization->group_size != cols || biases->dtype != scales->dtype) {
+      problems_.push_back("'" + path + ".biases' does not go with its scales and weight");
+      return nullptr;
+    }
+  } else if (!has_shape(name, *weight, {rows, cols}) || !is_float(name, *weight)) {
+    return nullptr;
+  }
+  return runtime_.use_kernels ? make_kernel_matrix(runtime_, std::move(tensors)) : make_stock_matrix(runtime_, tensors);
+}
+
+Linear Weights::linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias) {
+  Linear layer{matrix(path, out, in), std::nullopt};
+  if (bias) layer.bias = vector(path + ".bias", out);
+  return layer;
+}
+
+Embedding Weights::embedding(const std::string& path, std::int64_t vocabulary, std::int64_t hidden) {
+  return {matrix(path, vocabulary, hidden)};
+}
+
+mx::array Weights::vector(const std::string& name, std::int64_t size) {
+  const auto* tensor = take(name);
+  if (tensor == nullptr || !has_shape(name, *tensor, {size}) || !is_float(name, *tensor)) return mx::array(0.0f);
+  return to_array(runtime_, *tensor, runtime_.compute_dtype);
+}
+
+void Weights::drop_if(const std::function<bool(const std::string&)>& unused) {
+  for (const auto& [name, tensor] : store_.tensors()) {
+    if (unused(name)) taken_.insert(name);
+  }
+}
+
+void Weights::finish() const {
+  auto problems = problems_;
+  std::vector<std::string> extra;
+  for (const auto& [name, tensor] : store_.tensors()) {
+    if (!taken_.contains(name)) extra.push_back("'" + name + "' is not part of this model");
+  }
+  std::sort(extra.begin(), extra.end());
+  problems.insert(problems.end(), extra.begin(), extra.end());
+  if (problems.empty()) return;
+  std::string text = "The weights do not fit config.json: ";
+  for (std::size_t i = 0; i < std::min(problems.size(), kMostProblemsTold); ++i) text += (i ? "; " : "") + problems[i];
+  if (problems.size() > kMostProblemsTold) {
+    text += "; and " + std::to_string(problems.size() - kMostProblemsTold) + " more";
+  }
+  throw Error("WEIGHTS_MISMATCH", text + ".");
+}
+
+}  // namespace punie::nn

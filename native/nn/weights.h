@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "io/tensor_store.h"
+#include "nn/linear.h"
+#include "nn/quantization.h"
+#include "nn/runtime.h"
+
+namespace punie::nn {
+
+/// Hands a checkpoint's tensors to the layers by name and keeps account: what is missing, what has the wrong shape,
+/// what nobody took. Problems are collected, so that one error tells them all; `finish` throws it.
+class Weights {
+ public:
+  /// `table` is absent when config.json has no quantization: then no layer may be quantized.
+  Weights(const Runtime& runtime, const io::TensorStore& store, std::optional<QuantizationTable> table)
+      : runtime_(runtime), store_(store), table_(std::move(table)) {}
+
+  /// PATH.weight [out, in], quantized if PATH.scales is there, and PATH.bias [out] if `bias`.
+  Linear linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias);
+  /// PATH.weight [vocabulary, hidden], quantized if PATH.scales is there.
+  Embedding embedding(const std::string& path, std::int64_t vocabulary, std::int64_t hidden);
+  /// A float vector [size].
+  mx::array vector(const std::string& name, std::int64_t size);
+  /// Tensors that a checkpoint may carry and this model does not use, as mlx-lm's `sanitize` drops them.
+  void drop_if(const std::function<bool(const std::string&)>& unused);
+
+  /// Throws WEIGHTS_MISMATCH naming up to five problems: missing, misshapen, or left over.
+  void finish() const;
+
+  /// Bytes of all tensors taken.
+  std::size_t bytes() const { return bytes_; }
+  const Runtime& runtime() const { return runtime_; }
+
+ private:
+  const io::Tensor* take(const std::string& name);
+  std::unique_ptr<Matrix> matrix(const std::string& path, std::int64_t rows, std::int64_t cols);
+  std::optional<Quantization> quantization_of(const std::string& path, const MatrixTensors& tensors);
+  bool has_shape(const std::string& name, const io::Tensor& tensor, const std::vector<std::int64_t>& expected);
+  bool is_float(const std::string& name, const io::Tensor& tensor);
+
+  const Runtime& runtime_;
+  const io::TensorStore& store_;
+  std::optional<QuantizationTable> table_;
+  std::unordered_set<std::string> taken_;
+  std::vector<std::string> problems_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace punie::nn
