@@ -51,7 +51,7 @@ function readModule(src, file) {
   const module = { name: moduleName(src, file), imports: [], uses: [] };
   const visit = (node) => {
     const specifier = importedBy(node);
-    if (specifier?.startsWith(".")) {
+    if (specifier?.startsWith(".") && !specifier.endsWith(".node")) {
       module.imports.push({
         name: moduleName(src, path.resolve(path.dirname(file), specifier)),
         typeOnly: isTypeOnly(node),

@@ -1,0 +1,1 @@
+export function checkNativeLayers(root: string): string[];

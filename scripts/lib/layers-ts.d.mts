@@ -1,0 +1,1 @@
+export function checkTypeScriptLayers(root: string): string[];
