@@ -2,6 +2,7 @@
 export type { LogLevel } from "./context.js";
 export { createHandler, type Handler, type HandlerOptions } from "./create-handler.js";
 export type {
+  ServedDefaults,
   ServedMessage,
   ServedModel,
   ServedPart,

@@ -59,6 +59,10 @@ export type ServedPart =
       tokens?: readonly ServedToken[];
     };
 
+/** Sampling settings that the model's author recommends; a request's own come first. */
+export type ServedDefaults = Pick<ServedRequest, "temperature" | "topP" | "topK" | "minP" | "repetitionPenalty">;
+
 export interface ServedModel {
+  readonly generationDefaults?: Readonly<ServedDefaults>;
   stream(request: ServedRequest): AsyncIterable<ServedPart>;
 }

@@ -247,6 +247,12 @@ describe("what the model is asked", () => {
     });
   });
 
+  it("takes the model's own defaults where the body says nothing", async () => {
+    const model = new FakeModel(HELLO, { temperature: 0.7, topP: 0.8 });
+    await ask(createHandler(model), { temperature: 0 });
+    expect(model.requests[0]).toMatchObject({ temperature: 0, topP: 0.8 });
+  });
+
   it("takes max_completion_tokens before max_tokens", async () => {
     expect(await asked({ max_tokens: 7, max_completion_tokens: 8 })).toMatchObject({ maxTokens: 8 });
   });

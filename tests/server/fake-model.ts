@@ -1,4 +1,4 @@
-import type { ServedModel, ServedPart, ServedRequest } from "../../src/server/index.js";
+import type { ServedDefaults, ServedModel, ServedPart, ServedRequest } from "../../src/server/index.js";
 
 export const USAGE = { promptTokens: 5, cachedTokens: 2, completionTokens: 3 };
 
@@ -16,7 +16,10 @@ export class FakeModel implements ServedModel {
   mostRunning = 0;
   #gate: Promise<void> | undefined;
 
-  constructor(private readonly parts: readonly (ServedPart | Error)[] = HELLO) {}
+  constructor(
+    private readonly parts: readonly (ServedPart | Error)[] = HELLO,
+    readonly generationDefaults: ServedDefaults = {},
+  ) {}
 
   /** From now on streams stop after their first part until what is returned is called. */
   hold(): () => void {

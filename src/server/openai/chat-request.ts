@@ -1,7 +1,7 @@
 /** From the body of `POST /v1/chat/completions` to a request of the model. */
 import type { z } from "zod";
 import { HttpError } from "../http-error.js";
-import type { ServedMessage, ServedRequest, ServedTool } from "../served-model.js";
+import type { ServedDefaults, ServedMessage, ServedRequest, ServedTool } from "../served-model.js";
 import { type ChatBody, type ChatBodyMessage, chatSchema } from "./chat-schema.js";
 import { refuseUnsupported } from "./unsupported.js";
 
@@ -26,12 +26,13 @@ function invalidBody(error: z.ZodError): HttpError {
   return new HttpError(400, message, { param: where, code: "invalid_value", cause: error });
 }
 
-/** What the model is asked. Fields that the body leaves out are left out here too: the model has its own defaults. */
-export function toServedRequest(body: ChatBody, signal: AbortSignal): ServedRequest {
+/** What the model is asked: the body's fields over the `defaults`; what neither has is left to the model. */
+export function toServedRequest(body: ChatBody, defaults: ServedDefaults, signal: AbortSignal): ServedRequest {
   const tools = body.tool_choice === "none" ? undefined : body.tools?.map(toServedTool);
   return {
     messages: body.messages.map(toServedMessage),
     signal,
+    ...defaults,
     ...present({
       tools: tools?.length ? tools : undefined,
       maxTokens: body.max_completion_tokens ?? body.max_tokens,

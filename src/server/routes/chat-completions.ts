@@ -17,7 +17,8 @@ export async function chatCompletions(request: Request, context: ServerContext):
   const gone = AbortSignal.any([request.signal, reader.signal]);
   const signal = AbortSignal.any([gone, context.stopping]);
   const envelope = newEnvelope(context.modelNames[0]);
-  const parts = inTurn(toServedRequest(body, signal), envelope.id, context);
+  const asked = toServedRequest(body, context.model.generationDefaults ?? {}, signal);
+  const parts = inTurn(asked, envelope.id, context);
   if (!body.stream) return Response.json(await toCompletion(envelope, parts, body.logprobs === true));
   return await streamed({ gone, body, envelope, parts, context, onCancel: () => reader.abort() });
 }
