@@ -1,0 +1,99 @@
+#include <cstring>
+
+#include "check.h"
+#include "kernels/rms_norm.h"
+#include "kernels/rope.h"
+#include "kernels/swiglu.h"
+
+namespace punie::tests {
+namespace {
+
+using kernels::ThreadPool;
+
+const Test norm("rms_norm is float32-exact at odd sizes, in place too, and threads change no bits", [] {
+  for (const int64_t dim : {1, 3, 7, 16, 17, 896, 1537})
+    for (const int64_t n : {1, 2, 33, 300}) {
+      const std::vector<float> x = Random(1).floats(n * dim, -3, 3), weight = Random(2).floats(dim);
+      std::vector<float> y(x.size()), in_place(x);
+      kernels::rms_norm(x.data(), weight.data(), 1e-6f, n, dim, y.data(), {});
+      kernels::rms_norm(in_place.data(), weight.data(), 1e-6f, n, dim, in_place.data(), {&ThreadPool::shared(), 2});
+      check(std::memcmp(y.data(), in_place.data(), y.size() * 4) == 0, "threads or place change the bits");
+      for (int64_t row = 0; row < n; ++row) {
+        double squares = 0;
+        for (int64_t i = 0; i < dim; ++i)
+          squares += double{x[static_cast<size_t>(row * dim + i)]} * x[static_cast<size_t>(row * dim + i)];
+        for (int64_t i = 0; i < dim; ++i) {
+          const size_t at = static_cast<size_t>(row * dim + i);
+          const double wanted =
+              x[at] / std::sqrt(squares / static_cast<double>(dim) + 1e-6) * weight[static_cast<size_t>(i)];
+          check(std::abs(y[at] - wanted) <= 1e-6 * std::abs(wanted), "dim " + std::to_string(dim));
+        }
+      }
+    }
+});
+
+const Test rotation("rope turns pairs by position, halves or neighbours, strided and in place", [] {
+  for (const bool traditional : {false, true})
+    for (const int64_t head_dim : {2, 6, 64})
+      for (const int64_t n : {1, 3, 40}) {
+        const int64_t heads = 3, half = head_dim / 2, stride = heads * head_dim + 5;
+        const std::vector<float> x = Random(3).floats(n * stride);
+        std::vector<int32_t> positions(static_cast<size_t>(n));
+        for (int64_t i = 0; i < n; ++i) positions[static_cast<size_t>(i)] = static_cast<int32_t>(i * 97 + 1);
+        std::vector<float> frequencies(static_cast<size_t>(half));
+        for (int64_t j = 0; j < half; ++j)
+          frequencies[static_cast<size_t>(j)] =
+              static_cast<float>(std::pow(10000.0, -static_cast<double>(j) / static_cast<double>(half)));
+        std::vector<float> y(static_cast<size_t>(n * heads * head_dim)), in_place(x);
+        kernels::rope(x.data(), stride, positions.data(), n, heads, head_dim, frequencies.data(), traditional, y.data(),
+                      heads * head_dim, {});
+        kernels::rope(in_place.data(), stride, positions.data(), n, heads, head_dim, frequencies.data(), traditional,
+                      in_place.data(), stride, {&ThreadPool::shared(), 2});
+        for (int64_t i = 0; i < n; ++i)
+          for (int64_t h = 0; h < heads; ++h)
+            for (int64_t j = 0; j < half; ++j) {
+              const double angle =
+                  static_cast<float>(positions[static_cast<size_t>(i)]) * frequencies[static_cast<size_t>(j)];
+              const int64_t first = traditional ? 2 * j : j, second = traditional ? 2 * j + 1 : j + half;
+              const float* from = x.data() + i * stride + h * head_dim;
+              const float* to = y.data() + (i * heads + h) * head_dim;
+              const double a = from[first], b = from[second];
+              check(std::abs(to[first] - (a * std::cos(angle) - b * std::sin(angle))) < 1e-6, "first of a pair");
+              check(std::abs(to[second] - (a * std::sin(angle) + b * std::cos(angle))) < 1e-6, "second of a pair");
+              const float* same = in_place.data() + i * stride + h * head_dim;
+              check(same[first] == to[first] && same[second] == to[second], "in place, on two threads");
+            }
+        for (int64_t i = 0; i < n; ++i)
+          for (int64_t gap = heads * head_dim; gap < stride; ++gap)
+            check(in_place[static_cast<size_t>(i * stride + gap)] == x[static_cast<size_t>(i * stride + gap)],
+                  "what lies between rows is left alone");
+      }
+});
+
+const Test gate("swiglu is float32-exact at odd lengths and from -100 to 100", [] {
+  for_each_isa([](const std::string& isa) {
+    for (const int64_t count : {1, 3, 7, 8, 9, 1000, 40001}) {
+      std::vector<float> gate = Random(4).floats(count, -20, 20);
+      const std::vector<float> up = Random(5).floats(count);
+      for (size_t i = 0; i < gate.size(); i += 5) gate[i] *= 5;
+      std::vector<float> y(gate.size()), threaded(gate.size());
+      kernels::swiglu(gate.data(), up.data(), count, y.data(), {});
+      kernels::swiglu(gate.data(), up.data(), count, threaded.data(), {&ThreadPool::shared(), 2});
+      check(std::memcmp(y.data(), threaded.data(), y.size() * 4) == 0, isa + ": threads change the bits");
+      for (size_t i = 0; i < y.size(); ++i) {
+        const double wanted = gate[i] / (1 + std::exp(-double{gate[i]})) * up[i];
+        check(
+            std::abs(y[i] - wanted) <= 1e-6 * std::abs(wanted) + 1e-36,
+            isa + ": silu(" + std::to_string(gate[i]) + ") * " + std::to_string(up[i]) + " = " + std::to_string(y[i]));
+      }
+    }
+    const float gates[] = {NAN, INFINITY, -INFINITY, 0};
+    const float ups[] = {1, 1, 1, 1};
+    float y[4];
+    kernels::swiglu(gates, ups, 4, y, {});
+    check(std::isnan(y[0]) && y[1] == INFINITY && y[3] == 0, isa + ": NaN, infinity and zero");
+  });
+});
+
+}  // namespace
+}  // namespace punie::tests
