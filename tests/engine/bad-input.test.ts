@@ -1,0 +1,391 @@
+/** Damaged model directories: each is refused at once, by code, with file and cause in the message. */
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type ErrorCode, loadModel, PunieError } from "../../src/index.js";
+import { withTemporaryDirectory } from "../helpers/golden.js";
+import { writeRandomModel } from "../helpers/random-model.js";
+import {
+  configText,
+  configWith,
+  cutTo,
+  type Damage,
+  entryWith,
+  fileWith,
+  headerLength,
+  replacing,
+  SMALL,
+  tinyWith,
+  unchanged,
+  weightsWith,
+} from "../helpers/random-model-damage.js";
+
+const EMBEDDING = "model.embed_tokens.weight";
+const SCALES = "model.layers.0.self_attn.q_proj.scales";
+const NORM = "model.layers.0.input_layernorm.weight";
+
+interface Row {
+  what: string;
+  damage: Damage;
+  code: ErrorCode;
+  /** What the message says besides the directory. */
+  says: RegExp;
+}
+
+const configs: Row[] = [
+  {
+    what: "no config.json",
+    damage: async (directory) => {
+      await writeRandomModel(SMALL, directory);
+      await rm(join(directory, "config.json"));
+    },
+    code: "MODEL_NOT_FOUND",
+    says: /config\.json/,
+  },
+  { what: "an empty config.json", damage: configText(""), code: "MODEL_CORRUPT", says: /config\.json/ },
+  {
+    what: "config.json cut short",
+    damage: configText('{"model_type":"ll'),
+    code: "MODEL_CORRUPT",
+    says: /config\.json.*JSON/,
+  },
+  { what: "config.json an array", damage: configText("[]"), code: "MODEL_CORRUPT", says: /config\.json.*object/ },
+  { what: "config.json null", damage: configText("null"), code: "MODEL_CORRUPT", says: /config\.json.*object/ },
+  {
+    what: "config.json of many megabytes",
+    damage: configText(`{"model_type":"llama","x":"${"x".repeat(3_000_000)}"}`),
+    code: "MODEL_CORRUPT",
+    says: /config\.json/,
+  },
+  {
+    what: "config.json nested without end",
+    damage: configText("[".repeat(500_000)),
+    code: "MODEL_CORRUPT",
+    says: /config\.json/,
+  },
+  ...["hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "vocab_size"].flatMap((key) =>
+    [undefined, null, "64", 64.5, 0, -64, 1e9, 1e300, 2 ** 53, {}, [64]].map(
+      (value): Row => ({
+        what: `${key} ${value === undefined ? "absent" : JSON.stringify(value)}`,
+        damage: configWith({ [key]: value }),
+        code: "MODEL_CORRUPT",
+        says: new RegExp(`config\\.json.*${key}`),
+      }),
+    ),
+  ),
+  ...[
+    { rms_norm_eps: "small" },
+    { rms_norm_eps: -1 },
+    { rope_theta: 0 },
+    { rope_theta: "big" },
+    { rope_traditional: "yes" },
+    { tie_word_embeddings: 1 },
+    { attention_bias: "no" },
+    { max_position_embeddings: 0 },
+    { max_position_embeddings: 1e30 },
+    { num_key_value_heads: 3 },
+    { head_dim: 0 },
+    { head_dim: 31 },
+    { head_dim: 1e6 },
+    { rope_scaling: "linear" },
+    { rope_scaling: { type: "linear" } },
+    { rope_scaling: { type: "linear", factor: 0 } },
+    { rope_scaling: { rope_type: "llama3", factor: -8 } },
+    { quantization: "4bit" },
+    { eos_token_id: "the end" },
+    { eos_token_id: -1 },
+  ].map(
+    (changes): Row => ({
+      what: JSON.stringify(changes),
+      damage: configWith(changes),
+      code: "MODEL_CORRUPT",
+      says: new RegExp(`config\\.json.*${Object.keys(changes)[0]}`),
+    }),
+  ),
+  ...[
+    { model_type: "gpt_oss" },
+    { model_type: "../llama" },
+    { model_type: "__proto__" },
+    { rope_scaling: { type: "yarn", factor: 4 } },
+    { hidden_act: "gelu" },
+    { quantization: { group_size: 64, bits: 7 } },
+    { quantization: { group_size: 48, bits: 4 } },
+    { quantization: { group_size: 64, bits: "4" } },
+    { quantization: { group_size: 32, bits: 4, mode: "mxfp4" } },
+    { quantization: undefined, quantization_config: { quant_method: "gptq", bits: 4 } },
+  ].map(
+    (changes): Row => ({
+      what: JSON.stringify(changes),
+      damage: configWith(changes),
+      code: "MODEL_UNSUPPORTED",
+      says: new RegExp(`config\\.json.*${Object.keys(changes).at(-1)}`),
+    }),
+  ),
+];
+
+const files: Row[] = [
+  {
+    what: "no weights",
+    damage: async (directory) => {
+      await mkdir(directory);
+      await writeFile(join(directory, "config.json"), JSON.stringify(SMALL.config));
+    },
+    code: "MODEL_NOT_FOUND",
+    says: /model\.safetensors|weights/,
+  },
+  { what: "an empty file", damage: cutTo(0), code: "MODEL_CORRUPT", says: /model\.safetensors.*cut short/ },
+  { what: "a file of 7 bytes", damage: cutTo(7), code: "MODEL_CORRUPT", says: /model\.safetensors.*cut short/ },
+  { what: "a file cut in its header", damage: cutTo(100), code: "MODEL_CORRUPT", says: /model\.safetensors/ },
+  {
+    what: "a file cut in its last tensor",
+    damage: fileWith((bytes) => bytes.subarray(0, -1)),
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors.*cut short/,
+  },
+  {
+    what: "a header of 2^64 - 1 bytes",
+    damage: headerLength(2n ** 64n - 1n),
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors.*header/,
+  },
+  {
+    what: "a header of 2^62 bytes",
+    damage: headerLength(2n ** 62n),
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors.*header/,
+  },
+  { what: "a header of no bytes", damage: headerLength(0n), code: "MODEL_CORRUPT", says: /model\.safetensors.*header/ },
+  {
+    what: "a header that is not JSON",
+    damage: fileWith((bytes) => bytes.fill("?", 8, 20)),
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors.*JSON/,
+  },
+  {
+    what: "a header that is not UTF-8",
+    damage: fileWith((bytes) => bytes.fill(0xff, 10, 12)),
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors.*UTF-8/,
+  },
+  {
+    what: "a file of zeros",
+    damage: fileWith((bytes) => bytes.fill(0)),
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors/,
+  },
+  {
+    what: "an index that is not JSON",
+    damage: async (directory) => {
+      await writeRandomModel({ ...SMALL, shards: 2 }, directory);
+      await writeFile(join(directory, "model.safetensors.index.json"), "{");
+    },
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors\.index\.json/,
+  },
+  {
+    what: "an index that names a file outside",
+    damage: async (directory) => {
+      await writeRandomModel(SMALL, directory);
+      const index = { weight_map: { [EMBEDDING]: "../other/model.safetensors" } };
+      await writeFile(join(directory, "model.safetensors.index.json"), JSON.stringify(index));
+    },
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors\.index\.json.*other/,
+  },
+  {
+    what: "a missing shard",
+    damage: async (directory) => {
+      await writeRandomModel({ ...SMALL, shards: 3 }, directory);
+      await rm(join(directory, "model-00002-of-00003.safetensors"));
+    },
+    code: "MODEL_NOT_FOUND",
+    says: /model-00002-of-00003\.safetensors/,
+  },
+  {
+    what: "a shard that lacks what the index says",
+    damage: async (directory) => {
+      await writeRandomModel({ ...SMALL, shards: 2 }, directory);
+      await rm(join(directory, "model-00002-of-00002.safetensors"));
+      await symlink("model-00001-of-00002.safetensors", join(directory, "model-00002-of-00002.safetensors"));
+    },
+    code: "MODEL_CORRUPT",
+    says: /model-0000[12]-of-00002\.safetensors.*model\./,
+  },
+  {
+    what: "a directory for a weights file",
+    damage: async (directory) => {
+      await writeRandomModel(SMALL, directory);
+      await rm(join(directory, "model.safetensors"));
+      await mkdir(join(directory, "model.safetensors"));
+    },
+    code: "MODEL_NOT_FOUND",
+    says: /model\.safetensors|weights/,
+  },
+];
+
+const headers: Row[] = [
+  ...[
+    { what: "an offset beyond the file", entry: { data_offsets: [0, 10 ** 9], shape: [10 ** 9 / 4] } },
+    { what: "an offset beyond 2^53", entry: { data_offsets: [2 ** 60, 2 ** 60 + 2048] } },
+    { what: "a negative offset", entry: { data_offsets: [-2048, 0] } },
+    { what: "offsets in the wrong order", entry: { data_offsets: [2048, 0] } },
+    { what: "one offset", entry: { data_offsets: [0] } },
+    { what: "offsets that are texts", entry: { data_offsets: ["0", "2048"] } },
+    { what: "no offsets", entry: { data_offsets: undefined } },
+    { what: "a shape that does not fill its bytes", entry: { shape: [64, 9] } },
+    { what: "a shape of texts", entry: { shape: ["64", "8"] } },
+    { what: "a negative shape", entry: { shape: [-64, -8] } },
+    { what: "a shape that overflows", entry: { shape: [2 ** 32, 2 ** 32, 2 ** 32] } },
+    { what: "no shape", entry: { shape: undefined } },
+    { what: "an unknown dtype", entry: { dtype: "U31" } },
+    { what: "a dtype that is a number", entry: { dtype: 4 } },
+    { what: "no dtype", entry: { dtype: undefined } },
+    { what: "the offsets of another tensor", entry: { data_offsets: [1, 2049] } },
+  ].map(
+    ({ what, entry }): Row => ({
+      what,
+      damage: weightsWith(unchanged, entryWith(EMBEDDING, entry)),
+      code: "MODEL_CORRUPT",
+      says: /model\.safetensors.*model\.embed_tokens/,
+    }),
+  ),
+  {
+    what: "an entry that is null",
+    damage: weightsWith(unchanged, (header) => ({ ...header, [EMBEDDING]: null as never })),
+    code: "MODEL_CORRUPT",
+    says: /model\.safetensors.*model\.embed_tokens/,
+  },
+];
+
+const tensors: Row[] = [
+  { what: "no tensors", damage: weightsWith(() => []), says: /model\.embed_tokens\.weight/ },
+  ...[EMBEDDING, SCALES, NORM, SCALES.replace("scales", "biases")].map((name) => ({
+    what: `no ${name}`,
+    damage: weightsWith((list) => list.filter((tensor) => tensor.name !== name)),
+    says: new RegExp(name.replace(/\.(scales|weight|biases)$/, "")),
+  })),
+  {
+    what: "a tensor that no layer has",
+    damage: weightsWith((list) => [
+      ...list,
+      { name: "model.stranger.weight", dtype: "F32", shape: [1], data: new Uint8Array(4) },
+    ]),
+    says: /model\.stranger\.weight/,
+  },
+  {
+    what: "a layer too many",
+    damage: weightsWith((list) => [
+      ...list,
+      ...list.filter((t) => t.name.includes(".0.")).map((t) => ({ ...t, name: t.name.replace(".0.", ".1.") })),
+    ]),
+    says: /model\.layers\.1\./,
+  },
+  { what: "a layer too few", damage: configWith({ num_hidden_layers: 2 }), says: /model\.layers\.1\./ },
+  { what: "layers far too few", damage: configWith({ num_hidden_layers: 1000 }), says: /model\.layers\.1\./ },
+  { what: "another vocabulary", damage: configWith({ vocab_size: 65 }), says: /model\.embed_tokens\.weight/ },
+  { what: "another intermediate size", damage: configWith({ intermediate_size: 128 }), says: /mlp/ },
+  { what: "the heads of another model", damage: configWith({ num_key_value_heads: 2 }), says: /k_proj/ },
+  {
+    what: "a head that is not tied and not there",
+    damage: configWith({ tie_word_embeddings: false }),
+    says: /lm_head/,
+  },
+  { what: "biases that are not there", damage: configWith({ model_type: "qwen2" }), says: /q_proj\.bias/ },
+  {
+    what: "packed weights of another dtype",
+    damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, dtype: "I32" }))),
+    says: /model\.embed_tokens\.weight.*I32/,
+  },
+  {
+    what: "scales of another dtype",
+    damage: weightsWith(replacing(SCALES, (tensor) => ({ ...tensor, dtype: "U16" }))),
+    says: /q_proj\.scales.*U16/,
+  },
+  {
+    what: "a norm of another dtype",
+    damage: weightsWith(replacing(NORM, (tensor) => ({ ...tensor, dtype: "I16" }))),
+    says: /input_layernorm\.weight.*I16/,
+  },
+  {
+    what: "a norm of another shape",
+    damage: weightsWith(replacing(NORM, (tensor) => ({ ...tensor, shape: [2, 32] }))),
+    says: /input_layernorm\.weight.*\[2, 32\].*\[64\]/,
+  },
+  {
+    what: "a weight on its side",
+    damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [8, 64] }))),
+    says: /model\.embed_tokens/,
+  },
+  {
+    what: "a weight of one dimension",
+    damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [512] }))),
+    says: /model\.embed_tokens/,
+  },
+  {
+    what: "a weight of no bytes",
+    damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [64, 0], data: new Uint8Array(0) }))),
+    says: /model\.embed_tokens/,
+  },
+  {
+    what: "scales of no dimension",
+    damage: weightsWith(replacing(SCALES, (tensor) => ({ ...tensor, shape: [], data: new Uint8Array(2) }))),
+    says: /q_proj/,
+  },
+].map((row): Row => ({ code: "WEIGHTS_MISMATCH", ...row }));
+
+const tokenizers: Row[] = [
+  {
+    what: "a tokenizer.json that is not JSON",
+    damage: tinyWith("tokenizer.json", (text) => text.slice(0, 1000)),
+    says: /tokenizer\.json.*JSON/,
+  },
+  {
+    what: "a tokenizer.json without a model",
+    damage: tinyWith("tokenizer.json", () => "{}"),
+    says: /tokenizer\.json.*model/,
+  },
+  {
+    what: "a tokenizer.json with a vocabulary of texts",
+    damage: tinyWith("tokenizer.json", (text) => text.replace(/"vocab":\s*\{/, '"vocab":{"x":"y",')),
+    says: /tokenizer\.json.*vocab/,
+  },
+  {
+    what: "a tokenizer_config.json that is not JSON",
+    damage: tinyWith("tokenizer_config.json", () => "{"),
+    says: /tokenizer_config\.json.*JSON/,
+  },
+  {
+    what: "a generation_config.json that is not JSON",
+    damage: tinyWith("generation_config.json", () => "{"),
+    says: /generation_config\.json/,
+  },
+].map((row): Row => ({ code: "MODEL_CORRUPT", ...row }));
+
+describe("loading a model directory with", () => {
+  test.each([...configs, ...files, ...headers, ...tensors, ...tokenizers])(
+    "$what is refused",
+    async ({ damage, code, says }) => {
+      await withTemporaryDirectory(async (parent) => {
+        const directory = join(parent, "model");
+        await damage(directory);
+        const error = await loadModel(directory).then(
+          (model) => model.dispose(),
+          (reason) => reason,
+        );
+        expect(error).toBeInstanceOf(PunieError);
+        const { code: found, message } = error as PunieError;
+        expect({ code: found, message }).toMatchObject({ code, message: expect.stringMatching(says) });
+        expect(message).toContain(directory);
+        expect(message.length).toBeLessThan(2000);
+      });
+    },
+    10_000,
+  );
+
+  test("nothing wrong is accepted", async () => {
+    await withTemporaryDirectory(async (parent) => {
+      await using model = await loadModel(await writeRandomModel(SMALL, join(parent, "model")));
+      expect((await model.generate({ prompt: [1, 2, 3], maxTokens: 2 })).tokens).toHaveLength(2);
+    });
+  });
+});
