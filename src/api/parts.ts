@@ -68,16 +68,18 @@ export interface Finish {
   timings: Timings;
 }
 
-/** A piece of an answer, in order; the last is `finish`. `token` parts come only with `logprobs`. */
+/**
+ * A piece of an answer, in order; the last is `finish`. With `logprobs`, each piece of text brings the `tokens` that
+ * were read for it; those that gave no text come with `finish`.
+ */
 export type StreamPart =
-  | { type: "text-delta"; text: string }
-  | { type: "reasoning-delta"; text: string }
+  | { type: "text-delta"; text: string; tokens?: Token[] }
+  | { type: "reasoning-delta"; text: string; tokens?: Token[] }
   | ({ type: "tool-call" } & ToolCall)
   | ({ type: "invalid-tool-call" } & InvalidToolCall)
-  | { type: "token"; token: Token }
-  | ({ type: "finish" } & Finish);
+  | ({ type: "finish"; tokens?: Token[] } & Finish);
 
-export interface ModelInfo {
+export interface LoadedModelInfo {
   /** The model directory. */
   path: string;
   /** As it was asked for, without `local:`. */
@@ -88,6 +90,8 @@ export interface ModelInfo {
   device: NativeDevice;
   /** Most tokens, prompt and answer together. */
   contextLength: number;
+  /** False: the directory has no tokenizer.json, and prompts and answers are token ids. */
+  hasTokenizer: boolean;
 }
 
 /** A whole answer: the parts of its stream, joined, and what was measured. */
@@ -102,5 +106,5 @@ export interface GenerateResult extends Finish {
   /** What stood between `<think>` and `</think>`; empty without. */
   reasoning: string;
   memory: NativeMemory;
-  model: Pick<ModelInfo, "path" | "modelType" | "quantization" | "device">;
+  model: Pick<LoadedModelInfo, "path" | "modelType" | "quantization" | "device">;
 }

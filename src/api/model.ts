@@ -1,0 +1,209 @@
+/** A loaded model: text, tokens and answers, until it is disposed. */
+
+import type { ChatMessageInput } from "../chat/messages.js";
+import type { ChatTemplate, ChatTemplateOptions } from "../chat/template.js";
+import { PunieError } from "../errors.js";
+import type { GenerationDefaults } from "../models/generation-config.js";
+import type { NativeMemory, NativeModel } from "../native/binding-types.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import { abortable } from "./abortable.js";
+import { type AnswerText, Generation } from "./generation.js";
+import { invalidOption } from "./options.js";
+import type { GenerateResult, LoadedModelInfo, StreamPart } from "./parts.js";
+import { readPrompt } from "./read-prompt.js";
+import { type CheckedRequest, checkIds, checkRequest, type GenerateRequest } from "./request.js";
+import type { RequestRouter } from "./request-router.js";
+import { joinParts } from "./result.js";
+
+/** What `loadModel` has put together. */
+export interface ModelParts {
+  info: LoadedModelInfo;
+  generationDefaults: GenerationDefaults;
+  vocabSize: number;
+  native: NativeModel;
+  router: RequestRouter;
+  /** Undefined: the directory has none, and the model takes and gives ids only. */
+  tokenizer: Tokenizer | undefined;
+  template: ChatTemplate;
+  endIds: number[];
+  /** Positions the model was trained for. */
+  maxContextLength: number;
+  loadMs: number;
+}
+
+export type ApplyChatTemplateOptions = Pick<ChatTemplateOptions, "tools" | "addGenerationPrompt" | "variables">;
+
+/**
+ * A model in memory. Requests run one after another, in the order they came; any number may wait. After `dispose`,
+ * everything but `info` and `dispose` rejects with `MODEL_DISPOSED`.
+ */
+export class Model {
+  readonly info: Readonly<LoadedModelInfo>;
+  /** Sampling settings that the model's author recommends (generation_config.json). Never applied by themselves. */
+  readonly generationDefaults: Readonly<GenerationDefaults>;
+  readonly #parts: ModelParts;
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #disposing: Promise<void> | undefined;
+
+  /** Made by `loadModel`. */
+  constructor(parts: ModelParts) {
+    this.#parts = parts;
+    this.info = Object.freeze({ ...parts.info });
+    this.generationDefaults = Object.freeze({ ...parts.generationDefaults });
+  }
+
+  /**
+   * The answer, part by part. It begins when the first part is asked for, and runs on ahead of a slow reader; leaving
+   * the loop stops it.
+   * @throws PunieError `INVALID_OPTION`, `CONTEXT_TOO_LONG`, `MODEL_UNSUPPORTED` (messages without a chat template),
+   * `MODEL_CORRUPT` (a template that fails, logits that are not finite), `OUT_OF_MEMORY`; the signal's reason.
+   */
+  async *stream(request: GenerateRequest): AsyncGenerator<StreamPart, void> {
+    const { generation, signal } = await this.#use(() => this.#start(request));
+    yield* readParts(generation, signal);
+  }
+
+  /** The whole answer. Errors as for `stream`. */
+  generate(request: GenerateRequest): Promise<GenerateResult> {
+    return this.#use(async () => {
+      const { generation, signal } = await this.#start(request);
+      const joined = await joinParts(readParts(generation, signal));
+      const { path, modelType, quantization, device } = this.info;
+      return {
+        ...joined,
+        text: this.#parts.tokenizer ? joined.text : null,
+        promptTokens: [...generation.promptIds],
+        tokens: generation.tokens,
+        memory: this.#parts.native.memory(),
+        model: { path, modelType, quantization, device },
+      };
+    });
+  }
+
+  /** The text's token ids; `<|im_end|>` and the like become their tokens. */
+  tokenize(text: string): Promise<number[]> {
+    return this.#use(async () => {
+      if (typeof text !== "string") throw invalidOption("text", "a text", text);
+      return this.#tokenizer("tokenize").encode(text);
+    });
+  }
+
+  /** The text of token ids. Bytes that are no UTF-8 give U+FFFD. */
+  detokenize(ids: readonly number[] | Uint32Array): Promise<string> {
+    return this.#use(async () => {
+      const tokenizer = this.#tokenizer("detokenize");
+      return ids.length === 0 ? "" : tokenizer.decode(checkIds("ids", ids, this.#parts.vocabSize));
+    });
+  }
+
+  /** The prompt that these messages become: what `generate` reads for `messages`. */
+  applyChatTemplate(messages: readonly ChatMessageInput[], options: ApplyChatTemplateOptions = {}): Promise<string> {
+    return this.#use(() => this.#parts.template.render(messages, options));
+  }
+
+  /** Bytes of weights and of caches, and the process's largest resident size so far. */
+  memory(): NativeMemory {
+    this.#assertUsable();
+    return this.#parts.native.memory();
+  }
+
+  /** Waits for the work in flight, then frees everything. Idempotent: every call waits for the same end. */
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#disposeOnce();
+    return this.#disposing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #disposeOnce(): Promise<void> {
+    // What ends may have begun something more: a prompt that was being read becomes a generation.
+    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
+    const { native, tokenizer, template } = this.#parts;
+    await Promise.all([native.dispose(), tokenizer?.close(), template.close()]);
+  }
+
+  #assertUsable(): void {
+    if (this.#disposing)
+      throw new PunieError("MODEL_DISPOSED", `Model '${this.info.name}' was disposed; load it again.`);
+  }
+
+  /** Runs work that `dispose` waits for. */
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    this.#assertUsable();
+    return this.#track(work());
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#inFlight.add(work);
+    const done = () => this.#inFlight.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  async #start(options: GenerateRequest): Promise<{ generation: Generation; signal: AbortSignal | undefined }> {
+    const { native, router, endIds, loadMs, vocabSize } = this.#parts;
+    const request = checkRequest(options, vocabSize);
+    request.signal?.throwIfAborted();
+    const { promptIds, text } = await abortable(this.#readPrompt(request), request.signal);
+    const room = this.info.contextLength - promptIds.length;
+    if (room < 1) throw this.#tooLong(promptIds.length);
+    const generation = new Generation(native, router, {
+      request,
+      promptIds,
+      maxTokens: Math.min(request.maxTokens, room),
+      stopIds: request.ignoreEos ? [] : endIds,
+      text,
+      loadMs,
+    });
+    this.#track(generation.ended);
+    return { generation, signal: request.signal };
+  }
+
+  async #readPrompt(request: CheckedRequest): Promise<{ promptIds: Uint32Array; text: AnswerText | undefined }> {
+    const { input, stop } = request;
+    if (input.kind === "ids" && stop.length === 0 && !this.#parts.tokenizer)
+      return { promptIds: input.ids, text: undefined };
+    const tokenizer = this.#tokenizer(input.kind === "ids" ? "stop" : "a prompt of text");
+    const { promptIds, reader } = await readPrompt(request, tokenizer, this.#parts.template, this.#parts.vocabSize);
+    const decoder = tokenizer.createStreamDecoder();
+    return { promptIds, text: { decoder, reader, tokenText: (id) => tokenizer.tokenText(id) } };
+  }
+
+  #tokenizer(use: string): Tokenizer {
+    if (this.#parts.tokenizer) return this.#parts.tokenizer;
+    const { path } = this.info;
+    throw new PunieError(
+      "MODEL_UNSUPPORTED",
+      `${path} has no tokenizer.json, which ${use} needs. Give token ids instead.`,
+    );
+  }
+
+  #tooLong(promptTokens: number): PunieError {
+    const { contextLength } = this.info;
+    const { maxContextLength } = this.#parts;
+    const longer =
+      maxContextLength > contextLength
+        ? `, or load the model with a longer context (contextLength, --context-length; it was trained for ${maxContextLength})`
+        : "";
+    return new PunieError(
+      "CONTEXT_TOO_LONG",
+      `The prompt has ${promptTokens} tokens; the context holds ${contextLength}, with at least one for the answer. ` +
+        `Shorten the prompt${longer}.`,
+    );
+  }
+}
+
+/** The parts, as long as the signal allows; whoever stops reading stops the work. */
+async function* readParts(generation: Generation, signal: AbortSignal | undefined): AsyncGenerator<StreamPart, void> {
+  const abort = () => generation.cancel(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    yield* generation.parts;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    generation.cancel(new PunieError("ABORTED", "The stream was left."));
+  }
+}
