@@ -22,22 +22,20 @@ export interface ChatMessage {
   [key: string]: unknown;
 }
 
-/** One turn, as callers may send it. */
+/** One turn, as callers may send it. Other keys may be there too, and reach the template. */
 export interface ChatMessageInput {
   role: string;
-  content?: string | null | { type: string; text?: string; [key: string]: unknown }[];
+  content?: string | null | { type: string; text?: string }[];
   tool_calls?:
     | {
         id?: string | null;
         type?: string;
         function: { name: string; arguments?: string | Record<string, unknown> | null };
-        [key: string]: unknown;
       }[]
     | null;
   tool_call_id?: string | null;
   name?: string | null;
   reasoning_content?: string | null;
-  [key: string]: unknown;
 }
 
 /** A function that the model may call, in the form of OpenAI's API. `parameters` is a JSON schema. */
@@ -47,9 +45,7 @@ export interface ToolDefinition {
     name: string;
     description?: string;
     parameters?: Record<string, unknown>;
-    [key: string]: unknown;
   };
-  [key: string]: unknown;
 }
 
 const textPart = z.looseObject({
