@@ -38,7 +38,7 @@ struct FloatWeights {
   }
 
   template <int wide>
-  void accumulate(int64_t row, int64_t column, int64_t count, const float* x, __m256* sums) const {
+  void accumulate(int64_t row, int64_t column, int64_t count, const float* x, __m256 (&sums)[wide]) const {
     int64_t c = 0;
     for (; c + 8 <= count; c += 8) {
       const __m256 input = _mm256_loadu_ps(x + c);

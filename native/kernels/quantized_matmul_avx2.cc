@@ -80,34 +80,54 @@ struct QuantizedWeights {
   int64_t rows;
   int64_t cols;
   int64_t group_size;
+  int group_shift;  // log2 of group_size: no division in the loops
 
-  /// Calls `use(first, values)` for the eight dequantized values from `first` on, for all of a group's.
-  template <class Use>
-  void dequantize_group(int64_t row, int64_t column, Use use) const {
-    const int64_t at = (row * cols + column) / group_size * float_bytes(type);
-    const __m256 scale = broadcast<type>(scales + at);
-    const __m256 bias = broadcast<type>(biases + at);
-    const uint8_t* from = packed + (row * cols + column) / 8 * bits;
-    for (int64_t c = 0; c < group_size; c += unpacked, from += 4 * bits) {
-      use(c, _mm256_fmadd_ps(scale, unpack_eight<bits, 0>(from), bias));
-      use(c + 8, _mm256_fmadd_ps(scale, unpack_eight<bits, 1>(from), bias));
-      use(c + 16, _mm256_fmadd_ps(scale, unpack_eight<bits, 2>(from), bias));
-      use(c + 24, _mm256_fmadd_ps(scale, unpack_eight<bits, 3>(from), bias));
-    }
+  const uint8_t* weights_at(int64_t row, int64_t column) const { return packed + (row * cols + column) / 8 * bits; }
+  int64_t group_at(int64_t row, int64_t column) const {
+    return (row * cols + column) >> group_shift << (type == FloatType::f32 ? 2 : 1);
   }
 
   void unpack(int64_t row, int64_t column, int64_t count, float* out) const {
-    for (int64_t c = 0; c < count; c += group_size)
-      dequantize_group(row, column + c, [&](int64_t at, __m256 values) { _mm256_store_ps(out + c + at, values); });
+    const uint8_t* from = weights_at(row, column);
+    for (int64_t c = 0; c < count;) {
+      const int64_t group = group_at(row, column + c);
+      const __m256 scale = broadcast<type>(scales + group);
+      const __m256 bias = broadcast<type>(biases + group);
+      for (const int64_t end = c + group_size; c < end; c += unpacked, from += 4 * bits) {
+        _mm256_store_ps(out + c, _mm256_fmadd_ps(scale, unpack_eight<bits, 0>(from), bias));
+        _mm256_store_ps(out + c + 8, _mm256_fmadd_ps(scale, unpack_eight<bits, 1>(from), bias));
+        _mm256_store_ps(out + c + 16, _mm256_fmadd_ps(scale, unpack_eight<bits, 2>(from), bias));
+        _mm256_store_ps(out + c + 24, _mm256_fmadd_ps(scale, unpack_eight<bits, 3>(from), bias));
+      }
+    }
   }
 
+  // The rows take turns at every eight columns: a row's sum is one chain of additions, four run side by side.
   template <int wide>
-  void accumulate(int64_t row, int64_t column, int64_t count, const float* x, __m256* sums) const {
-    for (int64_t c = 0; c < count; c += group_size)
-      for (int r = 0; r < wide; ++r)
-        dequantize_group(row + r, column + c, [&](int64_t at, __m256 values) {
-          sums[r] = _mm256_fmadd_ps(values, _mm256_loadu_ps(x + c + at), sums[r]);
-        });
+  void accumulate(int64_t row, int64_t column, int64_t count, const float* x, __m256 (&sums)[wide]) const {
+    const int64_t row_bytes = cols / 8 * bits;
+    const uint8_t* from = weights_at(row, column);
+    for (int64_t c = 0; c < count;) {
+      __m256 scale[wide], bias[wide];
+      for (int r = 0; r < wide; ++r) {
+        const int64_t group = group_at(row + r, column + c);
+        scale[r] = broadcast<type>(scales + group);
+        bias[r] = broadcast<type>(biases + group);
+      }
+      for (const int64_t end = c + group_size; c < end; c += unpacked, from += 4 * bits) {
+        const auto add = [&]<int part>() {
+          const __m256 input = _mm256_loadu_ps(x + c + 8 * part);
+          for (int r = 0; r < wide; ++r) {
+            const __m256 q = unpack_eight<bits, part>(from + r * row_bytes);
+            sums[r] = _mm256_fmadd_ps(_mm256_fmadd_ps(scale[r], q, bias[r]), input, sums[r]);
+          }
+        };
+        add.template operator()<0>();
+        add.template operator()<1>();
+        add.template operator()<2>();
+        add.template operator()<3>();
+      }
+    }
   }
 };
 
@@ -119,7 +139,8 @@ void multiply_as(const QuantizedMatrix& w, const float* x, int64_t n, const floa
                                              static_cast<const char*>(w.biases),
                                              w.rows,
                                              w.cols,
-                                             w.group_size};
+                                             w.group_size,
+                                             __builtin_ctz(static_cast<unsigned>(w.group_size))};
   multiply_rows(weights, x, n, bias, y, begin, end, scratch);
 }
 
