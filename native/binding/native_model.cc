@@ -65,6 +65,7 @@ NativeModel::~NativeModel() {
 
 void NativeModel::start(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
+    session_->check_open();
     if (!info[0].IsObject()) throw Error("INVALID_OPTION", "start takes a request.");
     session_->start(info.Env(), read_request(info[0].As<Napi::Object>(), session_->vocabulary(),
                                              session_->context_length()));

@@ -27,8 +27,12 @@ void Session::open(Napi::Env env, engine::ModelSpec spec, engine::EngineOptions 
 
 Session::~Session() = default;
 
-void Session::start(Napi::Env env, engine::Request request) {
+void Session::check_open() const {
   if (disposed_) throw Error("MODEL_DISPOSED", "The model has been disposed of.");
+}
+
+void Session::start(Napi::Env env, engine::Request request) {
+  check_open();
   hold(env);
   engine_->start(std::move(request));
 }

@@ -24,7 +24,8 @@ class Session {
                    Napi::Promise::Deferred loaded, Wrap wrap);
   ~Session();
 
-  /// Throws MODEL_DISPOSED once `dispose` or `abandon` was called.
+  /// Throws MODEL_DISPOSED once `dispose` was called.
+  void check_open() const;
   void start(Napi::Env env, engine::Request request);
   void cancel(std::int64_t request);
   Napi::Promise dispose(Napi::Env env);
