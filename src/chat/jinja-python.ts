@@ -37,12 +37,19 @@ interface Node {
   left?: Node;
   right?: Node;
   operator?: { value: string };
+  /** Of a loop: what it goes over; of `SelectExpression`, before its condition. */
+  iterable?: Node;
+  lhs?: Node;
 }
+
+/** Stands around what a loop goes over. */
+const LOOPED = "PythonIterable";
 
 /** Private parts of the interpreter that are replaced or called here. */
 interface InterpreterInside {
   evaluate(node: Node | undefined, scope: Environment): JinjaValue;
   evaluateBlock(nodes: Node[], scope: Environment): JinjaValue;
+  evaluateFor(node: Node, scope: Environment): JinjaValue;
   evaluateBinaryExpression(node: Node, scope: Environment): JinjaValue;
   evaluateArguments(args: Node[], scope: Environment): [JinjaValue[], Map<string, JinjaValue>];
   applyFilter(operand: JinjaValue, filter: Node, scope: Environment): JinjaValue;
@@ -52,11 +59,11 @@ let stepsLeft = 0;
 
 function install(): void {
   const inside = Interpreter.prototype as unknown as InterpreterInside;
-  const { evaluate, evaluateBinaryExpression, applyFilter } = inside;
+  const { evaluate, evaluateFor, evaluateBinaryExpression, applyFilter } = inside;
 
   inside.evaluate = function (node, scope) {
     if (--stepsLeft < 0) throw new Error("takes too many steps");
-    const result = evaluate.call(this, node, scope);
+    const result = node?.type === LOOPED ? iterated(this.evaluate(node.lhs, scope)) : evaluate.call(this, node, scope);
     const { value } = result;
     if (typeof value === "string" && value.length > MAX_TEXT_LENGTH) throw new Error("makes too long a text");
     if (Array.isArray(value) && value.length > MAX_ITEMS) throw new Error("makes too long a list");
@@ -72,6 +79,15 @@ function install(): void {
       if (text.length > MAX_TEXT_LENGTH) throw new Error("makes too long a text");
     }
     return new StringValue(text);
+  };
+
+  inside.evaluateFor = function (node, scope) {
+    const { iterable } = node;
+    const loop =
+      iterable?.type === "SelectExpression"
+        ? { ...iterable, lhs: { type: LOOPED, lhs: iterable.lhs } }
+        : { type: LOOPED, lhs: iterable };
+    return evaluateFor.call(this, { ...node, iterable: loop } as Node, scope);
   };
 
   inside.evaluateBinaryExpression = function (node, scope) {
@@ -132,6 +148,13 @@ const STATEMENTS = new Set([
   "Continue",
   "Comment",
 ]);
+
+/** In Python a loop over what is undefined is empty, and one over a text goes over its characters. */
+function iterated(value: JinjaValue): JinjaValue {
+  if (value.type === "UndefinedValue") return new ArrayValue([]);
+  if (typeof value.value !== "string") return value;
+  return new ArrayValue(Array.from(value.value, (character) => new StringValue(character)));
+}
 
 function callMethod(operand: JinjaValue, name: string, args: JinjaValue[], scope: Environment): JinjaValue {
   const text = new StringValue(pythonStr(operand)) as unknown as { builtins: Map<string, JinjaValue> };
