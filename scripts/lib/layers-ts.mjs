@@ -13,11 +13,12 @@ const MAY_IMPORT = {
   chat: ["models", "tokenizer"],
   convert: ["models", "native", "tokenizer"],
   api: ["native", "models", "tokenizer", "chat", "convert"],
+  bench: ["api", "models", "convert"],
   agent: ["api", "chat", "tokenizer", "models"],
   server: ["agent", "api", "chat", "tokenizer", "models"],
   acp: ["agent", "api", "chat", "tokenizer", "models"],
   "ai-sdk": ["agent", "api", "chat", "tokenizer", "models"],
-  cli: ["acp", "server", "agent", "api", "chat", "tokenizer", "convert", "models", "native", "hub"],
+  cli: ["acp", "server", "agent", "bench", "api", "chat", "tokenizer", "convert", "models", "native", "hub"],
   index: ["api", "models", "hub", "native/binding-types"],
 };
 

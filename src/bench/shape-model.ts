@@ -1,0 +1,131 @@
+/** Writes a model of a given shape whose weights mean nothing: as fast to run as a real one, and there at once. */
+import { randomFillSync } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, statfs, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SafetensorsWriter, tensorBytes } from "../convert/safetensors-writer.js";
+import { PunieError } from "../errors.js";
+import { type Shape, type ShapeTensor, shapeConfig, shapeTensors } from "./shapes.js";
+
+export interface ShapeModel {
+  /** A model directory without a tokenizer. */
+  path: string;
+  bytes: number;
+  /** Deletes it. Idempotent. */
+  remove: () => Promise<void>;
+}
+
+export interface ShapeModelOptions {
+  /** Where to make it, best first. Default: memory where the system has a file system there, else its temporary one. */
+  parents?: readonly string[];
+  /** Told before the bytes are written. */
+  onStart?: (bytes: number, parent: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Linux's file system in memory. */
+const SHARED_MEMORY = "/dev/shm";
+/** What is left to the rest of the machine. */
+const ROOM_TO_SPARE_BYTES = 512 * 2 ** 20;
+
+/** @throws PunieError `DISK_FULL` when no place has room; the signal's reason. What was written is deleted then. */
+export async function makeShapeModel(shape: Shape, options: ShapeModelOptions = {}): Promise<ShapeModel> {
+  const tensors = shapeTensors(shape);
+  const bytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+  const parent = await placeFor(bytes, options.parents ?? [SHARED_MEMORY, tmpdir()]);
+  const path = await mkdtemp(join(parent, "punie-shape-"));
+  const remove = () => rm(path, { recursive: true, force: true });
+  try {
+    options.onStart?.(bytes, parent);
+    await writeFile(join(path, "config.json"), JSON.stringify(shapeConfig(shape)));
+    await writeWeights(join(path, "model.safetensors"), tensors, options.signal);
+    return { path, bytes, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function placeFor(bytes: number, parents: readonly string[]): Promise<string> {
+  const needed = bytes + ROOM_TO_SPARE_BYTES;
+  for (const parent of parents) {
+    if (!existsSync(parent)) continue;
+    const { bavail, bsize } = await statfs(parent);
+    // What lies in shared memory takes from the same memory that everything else needs.
+    const room = parent === SHARED_MEMORY ? Math.min(bavail * bsize, process.availableMemory()) : bavail * bsize;
+    if (room >= needed) return parent;
+  }
+  throw new PunieError(
+    "DISK_FULL",
+    `No room for the model's ${megabytes(bytes)}: ${parents.join(" and ")} have less than ${megabytes(needed)} free. ` +
+      "Make room, or choose a smaller shape.",
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1e6)} MB`;
+}
+
+async function writeWeights(file: string, tensors: readonly ShapeTensor[], signal?: AbortSignal): Promise<void> {
+  const writer = await SafetensorsWriter.create(file, tensors, { format: "mlx" });
+  try {
+    const fillings = new Fillings();
+    for (const tensor of tensors) {
+      const block = fillings.of(tensor);
+      for (let left = tensorBytes(tensor); left > 0; left -= Math.min(left, block.byteLength)) {
+        signal?.throwIfAborted();
+        await writer.append(tensor.name, block.subarray(0, Math.min(left, block.byteLength)));
+      }
+    }
+  } finally {
+    await writer.close();
+  }
+}
+
+/** No multiple of a row's bytes, so that rows differ. */
+const BLOCK_BYTES = 16 * 2 ** 20 + 4 * 1009;
+
+/** Blocks of bytes that tensors are tiled with: making each of billions of weights up would take minutes. */
+class Fillings {
+  readonly #blocks = new Map<string, Uint8Array>();
+
+  of({ fill, columns }: ShapeTensor): Uint8Array {
+    const key = fill === "scale" || fill === "bias" ? `${fill} ${columns}` : fill;
+    let block = this.#blocks.get(key);
+    if (block === undefined) {
+      block = makeBlock(fill, columns);
+      this.#blocks.set(key, block);
+    }
+    return block;
+  }
+}
+
+const SCALES = 2 ** 16;
+/** The mean of a 4-bit value: with the bias at minus so many scales, weights are around 0. */
+const MIDDLE = 7.5;
+/** Standard deviation of a uniform 4-bit value. */
+const DEVIATION = 4.6;
+
+/** Weights of a linear layer get the variance 1/columns, which keeps activations, and so the logits, finite. */
+function makeBlock(fill: ShapeTensor["fill"], columns: number): Uint8Array {
+  if (fill === "weight") return randomFillSync(new Uint8Array(BLOCK_BYTES));
+  if (fill === "zero") return new Uint8Array(2 * SCALES);
+  const block = new Uint16Array(SCALES);
+  for (let index = 0; index < SCALES; index++) {
+    // The golden ratio's multiples, spread over [0.5, 1.5): the same for scales and the biases that go with them.
+    const spread = 0.5 + ((index * 0.618033988749895) % 1);
+    const scale = spread / (DEVIATION * Math.sqrt(columns));
+    block[index] = bfloat16(fill === "one" ? 1 : fill === "scale" ? scale : -MIDDLE * scale);
+  }
+  return new Uint8Array(block.buffer);
+}
+
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** The upper half of a float32, rounded to nearest. */
+function bfloat16(value: number): number {
+  float[0] = value;
+  return ((bits[0] as number) + 0x8000) >>> 16;
+}
