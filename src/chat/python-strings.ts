@@ -2,11 +2,9 @@
 import { ArrayValue, BooleanValue, FunctionValue, IntegerValue, type JinjaValue, StringValue } from "./jinja-values.js";
 
 /** What `str.strip()` takes for whitespace: Unicode's White_Space and the separators U+001C to U+001F. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters meant
 const WHITESPACE = /[\p{White_Space}\x1c-\x1f]/u;
 
 /** What `str.splitlines()` splits at. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters meant
 const LINE_BREAK = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 
 type Method = (self: string, args: JinjaValue[]) => JinjaValue;
