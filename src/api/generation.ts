@@ -126,7 +126,8 @@ export class Generation {
       this.parts.fail(new PunieError("ABORTED", "The request was cancelled."));
       return;
     }
-    if (text) this.#finishText(text);
+    if (text) this.#finishText(text, event.reason === "length");
+    // A stop string may have been completed by the very last token, or by what was held back.
     const cut = event.reason === "length" && text?.reader.stopped !== true;
     const finish: Finish = {
       finishReason: cut ? "length" : this.#toolCalls > 0 ? "tool-calls" : "stop",
@@ -142,14 +143,14 @@ export class Generation {
   }
 
   /** What was held back: half a character, the start of a stop string or of a call. */
-  #finishText({ decoder, reader }: AnswerText): void {
+  #finishText({ decoder, reader }: AnswerText, atLimit: boolean): void {
     if (!reader.stopped) {
       const rest = decoder.end();
       const last = this.tokens.at(-1);
       if (last) last.text += rest;
       this.#send(reader.push(rest));
     }
-    this.#send(reader.end());
+    this.#send(reader.end({ truncated: atLimit && !reader.stopped }));
   }
 
   #send(parts: readonly StreamPart[]): void {

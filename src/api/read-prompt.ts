@@ -28,7 +28,10 @@ export async function readPrompt(
   const prompt = await template.render(input.messages, { tools: input.tools });
   const ids = await tokenizer.encode(prompt);
   const reasoning = template.text?.includes(THINK) ? { startsInside: prompt.trimEnd().endsWith(THINK) } : undefined;
-  return { promptIds: checkEncoded(ids, vocabSize), reader: createAnswerReader({ stop, reasoning }) };
+  return {
+    promptIds: checkEncoded(ids, vocabSize),
+    reader: createAnswerReader({ stop, reasoning, tools: input.tools }),
+  };
 }
 
 /** With the beginning-of-text token, for a model that has one, unless the text already begins with it. */

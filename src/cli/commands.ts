@@ -1,0 +1,12 @@
+/** Every command, by name, loaded when it is needed. */
+import type { Command } from "commander";
+
+export interface CommandEntry {
+  name: string;
+  create: () => Promise<Command>;
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: "generate", create: async () => (await import("./commands/generate.js")).generateCommand() },
+  { name: "chat", create: async () => (await import("./commands/chat.js")).chatCommand() },
+];

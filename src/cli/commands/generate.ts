@@ -1,0 +1,73 @@
+/** `punie generate`: one answer. */
+import { Command } from "commander";
+import type { Model } from "../../api/model.js";
+import type { GenerateRequest } from "../../api/request.js";
+import { generateRequest, type PromptFlags } from "../generate-request.js";
+import { interruptible } from "../interrupt.js";
+import { addModelOptions, loadOptions, type ModelFlags, modelName } from "../model-options.js";
+import { integer, tokenIds } from "../numbers.js";
+import { answer, answerJson, isNoteTerminal, note } from "../output.js";
+import { printParts } from "../print-parts.js";
+import { addSamplingOptions, type SamplingFlags, samplingOptions } from "../sampling-options.js";
+import { statsText } from "../stats.js";
+
+interface GenerateFlags extends ModelFlags, SamplingFlags, PromptFlags {
+  ignoreEos?: boolean;
+  logprobs?: number;
+  json?: boolean;
+  stats?: boolean;
+}
+
+export function generateCommand(): Command {
+  const command = new Command("generate")
+    .description("generate one answer, streamed to stdout")
+    .option("-p, --prompt <text>", "one user message, through the model's chat template (raw text with --raw)")
+    .option("--prompt-file <file>", "the same, from a file ('-' is stdin)")
+    .option("--prompt-ids <ids>", "token ids, such as 1,2,3, as they stand", tokenIds)
+    .option("--messages <file>", "a JSON file with an array of messages ('-' is stdin)")
+    .option("--tools <file>", "a JSON file with an array of tools that the model may call")
+    .option("--raw", "no chat template: the model goes on from the prompt's text");
+  addModelOptions(command);
+  addSamplingOptions(command)
+    .option("--ignore-eos", "go on past the model's end tokens, to --max-tokens")
+    .option("--logprobs <n>", "with --json: each token's log-probability, and the n best", integer)
+    .option("--json", "print one JSON object at the end instead")
+    .option("--stats", "print tokens/s and times on stderr, also when it is no terminal");
+  return command.addHelpText("after", EXAMPLES).action(async (flags: GenerateFlags) => {
+    const request = await generateRequest(flags, (message) => command.error(`error: ${message}`));
+    await interruptible((signal) => generate(flags, { ...request, ...moreOptions(flags), signal }, signal));
+  });
+}
+
+const EXAMPLES = `
+Examples:
+  $ punie generate --prompt "Write a Python function that adds two numbers."
+  $ punie generate --raw --prompt "def add(" --max-tokens 64 --stop "\\n\\n"
+  $ punie generate --messages conversation.json --tools tools.json --json
+`;
+
+function moreOptions(flags: GenerateFlags) {
+  const { ignoreEos, logprobs } = flags;
+  return { ...samplingOptions(flags), ignoreEos, logprobs };
+}
+
+async function generate(flags: GenerateFlags, request: GenerateRequest, signal: AbortSignal): Promise<void> {
+  const { loadModel } = await import("../../api/load-model.js");
+  const model = await loadModel(modelName(flags), { ...loadOptions(flags), signal });
+  try {
+    if (flags.json) answerJson(await model.generate(request));
+    else if (!model.info.hasTokenizer) await printIds(model, request);
+    else {
+      const finish = await printParts(model.stream(request));
+      if (flags.stats || isNoteTerminal()) note(statsText(finish, model.memory().peakBytes));
+    }
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** A directory without a tokenizer answers in token ids. */
+async function printIds(model: Model, request: GenerateRequest): Promise<void> {
+  const { tokens } = await model.generate(request);
+  answer(`${tokens.map(({ id }) => id).join(",")}\n`);
+}

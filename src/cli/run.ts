@@ -1,0 +1,63 @@
+/** Reads the command line, runs its command, and says how that went as an exit code. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { COMMANDS } from "./commands.js";
+import { answer, complain, complainOfUsage, leaveWhenStdoutCloses, noteText } from "./output.js";
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** @param args What follows `punie`. @returns The exit code. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  leaveWhenStdoutCloses();
+  try {
+    const program = await createProgram(args);
+    if (args.length === 0) {
+      noteText(program.helpInformation());
+      return EXIT_USAGE;
+    }
+    await program.parseAsync(args, { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    complain(error);
+    return EXIT_FAILED;
+  }
+}
+
+/** Only the command that is asked for is loaded; help, and a name that is not known, need them all. */
+async function createProgram(args: readonly string[]): Promise<Command> {
+  const program = new Command("punie")
+    .description("Run quantized language models inside this process, on Apple's MLX.")
+    .version(packageVersion(), "-v, --version", "print the version")
+    .helpCommand("help [command]", "print a command's help")
+    .showSuggestionAfterError()
+    .addHelpText("after", EXAMPLES);
+  const wanted = COMMANDS.filter(({ name }) => name === args[0]);
+  for (const { create } of wanted.length > 0 ? wanted : COMMANDS) program.addCommand(await create());
+  configure(program);
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  $ punie download-model mlx-community/Qwen2.5-Coder-7B-Instruct-4bit
+  $ punie generate --prompt "Write a Python function that adds two numbers."
+  $ punie chat --model ./my-model
+`;
+
+/** Commander would exit, and write where it likes; both are ours to do. Subcommands don't inherit this by themselves. */
+function configure(command: Command): void {
+  command.exitOverride().configureOutput({
+    writeOut: answer,
+    writeErr: noteText,
+    outputError: complainOfUsage,
+  });
+  for (const subcommand of command.commands) configure(subcommand);
+}
+
+/** `src/cli` and `dist/cli` lie equally deep in the package. */
+function packageVersion(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
