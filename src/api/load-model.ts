@@ -1,5 +1,6 @@
 /** Opens a model that is on this machine. */
 import { loadChatTemplate } from "../chat/template.js";
+import { PunieError } from "../errors.js";
 import { openModelDirectory } from "../models/model-directory.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { fromNative, loadBinding } from "../native/binding.js";
@@ -52,7 +53,7 @@ export async function loadModelWith(
   const router = new RequestRouter();
   const { device, native, tokenizer } = await loadBoth(
     resolved.path,
-    () => startNative(binding(), directory.spec, checked, contextLength, router),
+    () => startNative(binding(), resolved.path, directory.spec, checked, contextLength, router),
     signal,
   );
   const endIds = await endTokenIds(directory.eosTokenIds, template, tokenizer);
@@ -111,6 +112,7 @@ function ignore(): void {}
 
 async function startNative(
   binding: NativeBinding,
+  path: string,
   spec: NativeModelSpec,
   options: CheckedLoadOptions,
   contextLength: number,
@@ -133,6 +135,12 @@ async function startNative(
     });
     return { device, native };
   } catch (error) {
-    throw fromNative(error);
+    throw namingDirectory(fromNative(error), path);
   }
+}
+
+/** The addon speaks of tensors and options: a person has several models, and wants to know which. */
+function namingDirectory(error: PunieError, path: string): PunieError {
+  if (error.message.includes(path)) return error;
+  return new PunieError(error.code, `${path}: ${error.message}`, { cause: error.cause });
 }

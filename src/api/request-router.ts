@@ -31,8 +31,11 @@ export class RequestRouter {
       this.#listeners.delete(id);
       throw fromNative(error);
     }
+    let cancelled = false;
     return () => {
-      if (this.#listeners.has(id)) native.cancel(id);
+      if (cancelled || !this.#listeners.has(id)) return;
+      cancelled = true;
+      native.cancel(id);
     };
   }
 }
