@@ -1,5 +1,6 @@
 #include "binding/arguments.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -29,9 +30,13 @@ std::int64_t integer(const Napi::Object& object, const char* name, std::int64_t 
   return to_integer(object.Get(name), name, least, most);
 }
 
-float number(const Napi::Object& object, const char* name) {
-  return static_cast<float>(to_number(object.Get(name), name));
+/// A double beyond float's range has no defined conversion: the nearest float stands for it.
+float to_float(double value) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp(value, -kMost, kMost));
 }
+
+float number(const Napi::Object& object, const char* name) { return to_float(to_number(object.Get(name), name)); }
 
 float number_or(const Napi::Object& object, const char* name, float otherwise) {
   return object.Get(name).IsUndefined() ? otherwise : number(object, name);
@@ -151,7 +156,7 @@ engine::Sampling read_sampling(const Napi::Object& object, std::int64_t vocabula
     const auto pair = object_of(bias.Get(i), "logitBias");
     sampling.logit_bias.emplace_back(
         static_cast<std::int32_t>(to_integer(pair.Get(0u), "logitBias id", 0, vocabulary - 1)),
-        static_cast<float>(to_number(pair.Get(1u), "logitBias value")));
+        to_float(to_number(pair.Get(1u), "logitBias value")));
   }
   return sampling;
 }

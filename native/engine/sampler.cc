@@ -61,14 +61,17 @@ bool changes_logits(const Sampling& sampling) {
 
 /// Repetition penalty of Keskar et al. (CTRL, 2019); presence and frequency as in the OpenAI API.
 void apply_penalties(std::vector<float>& logits, std::span<const std::int32_t> history, const Sampling& sampling) {
-  for (const auto& [id, value] : sampling.logit_bias) logits[id] += value;
+  // Options at their ends would overflow: what they say stays the same, and sorts and sums stay defined.
+  constexpr float kMost = 1e30f;
+  const auto bounded = [=](float x) { return std::clamp(x, -kMost, kMost); };
+  for (const auto& [id, value] : sampling.logit_bias) logits[id] = bounded(logits[id] + value);
   const auto window = std::min<std::size_t>(history.size(), static_cast<std::size_t>(sampling.repetition_context));
   std::unordered_map<std::int32_t, int> counts;
   for (const auto id : history.last(window)) ++counts[id];
   for (const auto& [id, count] : counts) {
     float& x = logits[id];
     x = x < 0 ? x * sampling.repetition_penalty : x / sampling.repetition_penalty;
-    x -= sampling.presence_penalty + sampling.frequency_penalty * static_cast<float>(count);
+    x = bounded(x) - (sampling.presence_penalty + sampling.frequency_penalty * static_cast<float>(count));
   }
 }
 

@@ -39,7 +39,7 @@ const configs: Row[] = [
       await writeRandomModel(SMALL, directory);
       await rm(join(directory, "config.json"));
     },
-    code: "MODEL_NOT_FOUND",
+    code: "MODEL_CORRUPT",
     says: /config\.json/,
   },
   { what: "an empty config.json", damage: configText(""), code: "MODEL_CORRUPT", says: /config\.json/ },
@@ -130,7 +130,7 @@ const files: Row[] = [
       await mkdir(directory);
       await writeFile(join(directory, "config.json"), JSON.stringify(SMALL.config));
     },
-    code: "MODEL_NOT_FOUND",
+    code: "MODEL_CORRUPT",
     says: /model\.safetensors|weights/,
   },
   { what: "an empty file", damage: cutTo(0), code: "MODEL_CORRUPT", says: /model\.safetensors.*cut short/ },
@@ -198,7 +198,7 @@ const files: Row[] = [
       await writeRandomModel({ ...SMALL, shards: 3 }, directory);
       await rm(join(directory, "model-00002-of-00003.safetensors"));
     },
-    code: "MODEL_NOT_FOUND",
+    code: "MODEL_CORRUPT",
     says: /model-00002-of-00003\.safetensors/,
   },
   {
@@ -218,7 +218,7 @@ const files: Row[] = [
       await rm(join(directory, "model.safetensors"));
       await mkdir(join(directory, "model.safetensors"));
     },
-    code: "MODEL_NOT_FOUND",
+    code: "MODEL_CORRUPT",
     says: /model\.safetensors|weights/,
   },
 ];
@@ -314,24 +314,28 @@ const tensors: Row[] = [
   {
     what: "a weight on its side",
     damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [8, 64] }))),
+    code: "MODEL_CORRUPT",
     says: /model\.embed_tokens/,
   },
   {
     what: "a weight of one dimension",
     damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [512] }))),
+    code: "MODEL_CORRUPT",
     says: /model\.embed_tokens/,
   },
   {
     what: "a weight of no bytes",
     damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [64, 0], data: new Uint8Array(0) }))),
+    code: "MODEL_CORRUPT",
     says: /model\.embed_tokens/,
   },
   {
     what: "scales of no dimension",
     damage: weightsWith(replacing(SCALES, (tensor) => ({ ...tensor, shape: [], data: new Uint8Array(2) }))),
+    code: "MODEL_CORRUPT",
     says: /q_proj/,
   },
-].map((row): Row => ({ code: "WEIGHTS_MISMATCH", ...row }));
+].map((row) => ({ code: "WEIGHTS_MISMATCH", ...row }) as Row);
 
 const tokenizers: Row[] = [
   {
@@ -346,7 +350,7 @@ const tokenizers: Row[] = [
   },
   {
     what: "a tokenizer.json with a vocabulary of texts",
-    damage: tinyWith("tokenizer.json", (text) => text.replace(/"vocab":\s*\{/, '"vocab":{"x":"y",')),
+    damage: tinyWith("tokenizer.json", (text) => text.replace(/"vocab":\s*\{/, '"vocab":{"no such token":"y",')),
     says: /tokenizer\.json.*vocab/,
   },
   {

@@ -30,7 +30,9 @@ export async function withNativeModel(
     threads: 2,
     contextLength: 2048,
     prefillChunk: 128,
-    onEvents: (events) => events.forEach((event) => receive(event)),
+    onEvents: (events) => {
+      for (const event of events) receive(event);
+    },
     ...options,
   });
   let id = 0;
