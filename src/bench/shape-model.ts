@@ -19,8 +19,8 @@ export interface ShapeModel {
 export interface ShapeModelOptions {
   /** Where to make it, best first. Default: memory where the system has a file system there, else its temporary one. */
   parents?: readonly string[];
-  /** Told before the bytes are written. */
-  onStart?: (bytes: number, parent: string) => void;
+  /** Told before the bytes are written, of how many, and of the directory that holds them. */
+  onStart?: (bytes: number, path: string) => void;
   signal?: AbortSignal;
 }
 
@@ -37,7 +37,7 @@ export async function makeShapeModel(shape: Shape, options: ShapeModelOptions = 
   const path = await mkdtemp(join(parent, "punie-shape-"));
   const remove = () => rm(path, { recursive: true, force: true });
   try {
-    options.onStart?.(bytes, parent);
+    options.onStart?.(bytes, path);
     await writeFile(join(path, "config.json"), JSON.stringify(shapeConfig(shape)));
     await writeWeights(join(path, "model.safetensors"), tensors, options.signal);
     return { path, bytes, remove };

@@ -1,0 +1,148 @@
+/** `punie benchmark`: tokens per second, and how near they are to what this machine's memory allows. */
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Measured, Spread } from "../../bench/benchmark.js";
+import type { ShapeModel } from "../../bench/shape-model.js";
+import { SHAPES, type ShapeName } from "../../bench/shapes.js";
+import { loadBinding } from "../../native/binding.js";
+import { interruptible } from "../interrupt.js";
+import { addModelOptions, loadOptions, type ModelFlags, modelName } from "../model-options.js";
+import { positiveInteger } from "../numbers.js";
+import { answer, answerJson, note } from "../output.js";
+
+interface BenchmarkFlags extends ModelFlags {
+  shape?: ShapeName;
+  promptTokens: number;
+  generateTokens: number;
+  batch: number;
+  repeat: number;
+  json?: boolean;
+}
+
+/** What `--json` prints. */
+interface Report extends Measured {
+  model: string;
+  device: string;
+  threads: number;
+  promptTokens: number;
+  generateTokens: number;
+  batch: number;
+  repeats: number;
+  memoryBandwidthBytesPerSecond: number;
+  /** Of the bandwidth that the weights read for each token take. */
+  bandwidthShare: number;
+}
+
+export function benchmarkCommand(): Command {
+  const shape = new Option("--shape <name>", "a model of this shape with made-up 4-bit weights: nothing is downloaded");
+  const command = new Command("benchmark")
+    .description("measure tokens/s for prompt and answer")
+    .addOption(shape.choices(Object.keys(SHAPES)).conflicts("model"))
+    .option("--prompt-tokens <n>", "tokens of the prompt", positiveInteger, 512)
+    .option("--generate-tokens <n>", "tokens of the answer", atLeastTwo, 128)
+    .option("--batch <n>", "requests at once: only 1 is supported", onlyOne, 1)
+    .option("--repeat <n>", "how often it is measured", positiveInteger, 3);
+  return addModelOptions(command)
+    .option("--json", "print one JSON object")
+    .addHelpText("after", EXAMPLES)
+    .action((flags: BenchmarkFlags) => interruptible((signal) => run(flags, signal)));
+}
+
+const EXAMPLES = `
+Examples:
+  $ punie benchmark --shape qwen2.5-coder-7b
+  $ punie benchmark --model ./my-model --prompt-tokens 1024 --repeat 5 --json
+`;
+
+/** A rate needs the time between two tokens. */
+function atLeastTwo(text: string): number {
+  const value = positiveInteger(text);
+  if (value < 2) throw new InvalidArgumentError("Expected an integer above 1: a rate needs two tokens.");
+  return value;
+}
+
+function onlyOne(text: string): number {
+  if (positiveInteger(text) !== 1)
+    throw new InvalidArgumentError("Only 1 is supported: requests run one after another.");
+  return 1;
+}
+
+async function run(flags: BenchmarkFlags, signal: AbortSignal): Promise<void> {
+  const made = flags.shape && (await makeShape(flags.shape, signal));
+  try {
+    const report = await measure(flags, made?.path ?? modelName(flags), signal);
+    if (flags.json) answerJson(report);
+    else answer(reportText(report));
+  } finally {
+    await made?.remove();
+  }
+}
+
+async function makeShape(name: ShapeName, signal: AbortSignal): Promise<ShapeModel> {
+  const { makeShapeModel } = await import("../../bench/shape-model.js");
+  const onStart = (bytes: number, path: string) => {
+    note(`Making weights of the shape ${name}, ${(bytes / 1e9).toFixed(2)} GB, in ${dirname(path)}...`);
+    // A second Ctrl-C ends the process at once, and gigabytes would stay.
+    process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  };
+  return await makeShapeModel(SHAPES[name], { onStart, signal });
+}
+
+async function measure(flags: BenchmarkFlags, name: string, signal: AbortSignal): Promise<Report> {
+  const { loadModel } = await import("../../api/load-model.js");
+  const { benchmark, bytesPerToken } = await import("../../bench/benchmark.js");
+  const model = await loadModel(name, { ...loadOptions(flags), signal });
+  try {
+    const binding = loadBinding();
+    const threads = flags.threads ?? binding.info().cores;
+    const { promptTokens, generateTokens, batch, repeat: repeats } = flags;
+    note(`Running ${flags.shape ?? model.info.name} on ${model.info.device}...`);
+    const measured = await benchmark(model, { promptTokens, generateTokens, repeats, signal });
+    const memoryBandwidthBytesPerSecond = await binding.measureMemoryBandwidth(threads);
+    const read = (await bytesPerToken(model.info.path)) * measured.generationTokensPerSecond.median;
+    return {
+      model: flags.shape ?? model.info.name,
+      device: model.info.device,
+      threads,
+      promptTokens,
+      generateTokens,
+      batch,
+      repeats,
+      ...measured,
+      memoryBandwidthBytesPerSecond,
+      bandwidthShare: read / memoryBandwidthBytesPerSecond,
+    };
+  } finally {
+    await model.dispose();
+  }
+}
+
+function reportText(report: Report): string {
+  const { model, device, threads, promptTokens, generateTokens, repeats } = report;
+  const rows: [string, string][] = [
+    ["Model", `${model}, ${megabytes(report.modelBytes)} of weights`],
+    ["Device", `${device}, ${threads} threads`],
+    ["Prompt", `${promptTokens} tokens, ${spreadText(report.promptTokensPerSecond, "tokens/s")}`],
+    ["Generation", `${generateTokens} tokens, ${spreadText(report.generationTokensPerSecond, "tokens/s")}`],
+    ["First token", spreadText(report.firstTokenMs, "ms")],
+    ["Load", `${report.loadMs.toFixed(0)} ms`],
+    ["Peak memory", megabytes(report.peakMemoryBytes)],
+    ["Bandwidth", bandwidthText(report)],
+  ];
+  const heading = `Median of ${repeats} (least to most)`;
+  const lines = rows.map(([name, value]) => `${name.padEnd(12)} ${value}`);
+  return `${[...lines, heading].join("\n")}\n`;
+}
+
+function bandwidthText({ memoryBandwidthBytesPerSecond: bandwidth, bandwidthShare }: Report): string {
+  return `${(bandwidth / 1e9).toFixed(1)} GB/s, of which generation uses ${(bandwidthShare * 100).toFixed(0)} %`;
+}
+
+function spreadText({ median, min, max }: Spread, unit: string): string {
+  return `${median.toFixed(1)} ${unit} (${min.toFixed(1)} to ${max.toFixed(1)})`;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}

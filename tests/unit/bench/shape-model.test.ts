@@ -1,0 +1,105 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { loadModel } from "../../../src/api/load-model.js";
+import { benchmark, bytesPerToken } from "../../../src/bench/benchmark.js";
+import { makeShapeModel } from "../../../src/bench/shape-model.js";
+import { SHAPES, type Shape, shapeTensors } from "../../../src/bench/shapes.js";
+import { openModelDirectory } from "../../../src/models/model-directory.js";
+
+const SMALL: Shape = {
+  hiddenSize: 128,
+  layers: 2,
+  heads: 2,
+  keyValueHeads: 1,
+  intermediateSize: 256,
+  vocabSize: 512,
+  tied: false,
+};
+
+let parent: string;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), "punie-shapes-"));
+});
+afterEach(() => rmSync(parent, { recursive: true }));
+
+describe("the shapes", () => {
+  // Of the repositories' own model cards.
+  it.each([
+    ["qwen2.5-coder-0.5b", 0.49e9],
+    ["qwen2.5-coder-1.5b", 1.54e9],
+    ["qwen2.5-coder-3b", 3.09e9],
+    ["qwen2.5-coder-7b", 7.61e9],
+    ["qwen2.5-coder-14b", 14.7e9],
+  ] as const)("%s has as many weights as published", (name, weights) => {
+    const count = shapeTensors(SHAPES[name])
+      .filter(({ fill }) => fill !== "scale" && fill !== "bias")
+      .reduce((sum, { dtype, shape }) => sum + shape.reduce((a, b) => a * b) * (dtype === "U32" ? 8 : 1), 0);
+    expect(count / weights).toBeCloseTo(1, 1.5);
+  });
+});
+
+describe("a model of a shape", () => {
+  it.each([false, true])("is one that can be loaded and gives finite logits (tied: %s)", async (tied) => {
+    const made = await makeShapeModel({ ...SMALL, tied }, { parents: [parent] });
+    await using model = await loadModel(made.path);
+    const { tokens } = await model.generate({ prompt: [1, 2, 3], maxTokens: 8, ignoreEos: true, logprobs: 0 });
+    expect(tokens).toHaveLength(8);
+    expect(tokens.every(({ logprob }) => Number.isFinite(logprob))).toBe(true);
+    expect(made.bytes).toBe((await openModelDirectory(made.path)).weightBytes);
+    await made.remove();
+    expect(existsSync(made.path)).toBe(false);
+  });
+
+  it("is made where there is room, and told where", async () => {
+    const told: unknown[] = [];
+    const parents = [join(parent, "absent"), parent];
+    const made = await makeShapeModel(SMALL, { parents, onStart: (bytes, path) => told.push(bytes, path) });
+    expect(told).toEqual([made.bytes, made.path]);
+    expect(dirname(made.path)).toBe(parent);
+  });
+
+  it("is refused when there is no room", async () => {
+    const huge = { ...SMALL, vocabSize: 2 ** 45 };
+    await expect(makeShapeModel(huge, { parents: [parent] })).rejects.toMatchObject({ code: "DISK_FULL" });
+    expect(readdirSync(parent)).toEqual([]);
+  });
+
+  it("leaves nothing behind when it is aborted", async () => {
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(makeShapeModel(SMALL, { parents: [parent], signal })).rejects.toThrow("enough");
+    expect(readdirSync(parent)).toEqual([]);
+  });
+});
+
+describe("a benchmark", () => {
+  it("measures a model without a tokenizer", async () => {
+    const made = await makeShapeModel(SMALL, { parents: [parent] });
+    await using model = await loadModel(made.path);
+    const repeats: number[] = [];
+    const measured = await benchmark(model, {
+      promptTokens: 16,
+      generateTokens: 4,
+      repeats: 2,
+      onRepeat: (done) => repeats.push(done),
+    });
+    expect(repeats).toEqual([1, 2]);
+    for (const name of ["promptTokensPerSecond", "generationTokensPerSecond", "firstTokenMs"] as const) {
+      const { min, median, max } = measured[name];
+      expect(min).toBeGreaterThan(0);
+      expect(median).toBeGreaterThanOrEqual(min);
+      expect(max).toBeGreaterThanOrEqual(median);
+    }
+    expect(measured.modelBytes).toBe(made.bytes);
+    expect(measured.peakMemoryBytes).toBeGreaterThan(made.bytes);
+  });
+
+  it("counts the embedding as read for each token only where it is the output layer too", async () => {
+    const embedding = 512 * (128 / 2 + 2 * 2 * (128 / 64));
+    const untied = await makeShapeModel(SMALL, { parents: [parent] });
+    expect(await bytesPerToken(untied.path)).toBe(untied.bytes - embedding);
+    const tied = await makeShapeModel({ ...SMALL, tied: true }, { parents: [parent] });
+    expect(await bytesPerToken(tied.path)).toBe(tied.bytes);
+  });
+});
