@@ -1,0 +1,1 @@
+export function checkFileLengths(root: string): { warnings: string[]; errors: string[] };

@@ -1,0 +1,2 @@
+export function checkNode(version?: string): void;
+export function checkPlatform(host?: { platform: string; arch: string; glibc?: string; darwin?: string }): void;
