@@ -104,7 +104,7 @@ export class Generation {
       token.logprob = event.logprob;
       this.#unsent.push(token);
     }
-    if (event.top) token.top = event.top.map((top) => this.#topToken(top));
+    if (event.top?.length) token.top = event.top.map((top) => this.#topToken(top));
     this.tokens.push(token);
     if (text && piece) {
       this.#send(text.reader.push(piece));

@@ -70,10 +70,15 @@ export class Model {
       const joined = await joinParts(readParts(generation, signal));
       const { path, modelType, quantization, device } = this.info;
       return {
-        ...joined,
         text: this.#parts.tokenizer ? joined.text : null,
         promptTokens: [...generation.promptIds],
         tokens: generation.tokens,
+        toolCalls: joined.toolCalls,
+        invalidToolCalls: joined.invalidToolCalls,
+        reasoning: joined.reasoning,
+        finishReason: joined.finishReason,
+        usage: joined.usage,
+        timings: joined.timings,
         memory: this.#parts.native.memory(),
         model: { path, modelType, quantization, device },
       };

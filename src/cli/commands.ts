@@ -9,4 +9,7 @@ export interface CommandEntry {
 export const COMMANDS: readonly CommandEntry[] = [
   { name: "generate", create: async () => (await import("./commands/generate.js")).generateCommand() },
   { name: "chat", create: async () => (await import("./commands/chat.js")).chatCommand() },
+  { name: "serve", create: async () => (await import("./commands/serve.js")).serveCommand() },
+  { name: "benchmark", create: async () => (await import("./commands/benchmark.js")).benchmarkCommand() },
+  { name: "doctor", create: async () => (await import("./commands/doctor.js")).doctorCommand() },
 ];

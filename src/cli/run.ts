@@ -13,7 +13,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   try {
     const program = await createProgram(args);
     if (args.length === 0) {
-      noteText(program.helpInformation());
+      program.outputHelp({ error: true });
       return EXIT_USAGE;
     }
     await program.parseAsync(args, { from: "user" });

@@ -1,6 +1,8 @@
 /** The flags that decide how an answer is sampled, in the order the guide lists them. */
 import { type Command, InvalidArgumentError } from "commander";
-import type { SamplingOptions } from "../api/sampling.js";
+import type { RequestOptions } from "../api/request.js";
+import { SAMPLING_OPTIONS } from "../api/sampling.js";
+import { PunieError } from "../errors.js";
 import { decimal, integer, positiveInteger } from "./numbers.js";
 
 /** Flags that were not given are absent: the API's defaults, or the model's own, fill them in. */
@@ -35,25 +37,22 @@ export function addSamplingOptions(command: Command): Command {
     .option("--stop <text>", "end before this text; may be repeated", repeated);
 }
 
-/** The flags as a request's options. */
-export function samplingOptions(flags: SamplingFlags): SamplingOptions & { maxTokens?: number; stop?: string[] } {
-  const { maxTokens, temperature, topP, topK, minP, repetitionPenalty, repetitionContext } = flags;
-  const { presencePenalty, frequencyPenalty, logitBias: bias, seed, stop } = flags;
-  const given = {
-    maxTokens,
-    temperature,
-    topP,
-    topK,
-    minP,
-    repetitionPenalty,
-    repetitionContext,
-    presencePenalty,
-    frequencyPenalty,
-    logitBias: bias,
-    seed,
-    stop,
-  };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+const NAMES = [...SAMPLING_OPTIONS, "maxTokens", "stop"] as const satisfies readonly (keyof SamplingFlags)[];
+
+/** The flags that were given as a request's options. One out of its range is a mistake told at once, before loading. */
+export async function samplingOptions(flags: SamplingFlags, command: Command): Promise<RequestOptions> {
+  const given: RequestOptions = Object.fromEntries(
+    NAMES.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
+  );
+  const { checkRequest } = await import("../api/request.js");
+  try {
+    // A prompt that is surely right, and ids that the model is to judge: only the flags can be wrong here.
+    checkRequest({ ...given, prompt: [0] }, Number.MAX_SAFE_INTEGER);
+  } catch (error) {
+    if (error instanceof PunieError) command.error(`error: ${error.message}`);
+    throw error;
+  }
+  return given;
 }
 
 function logitBias(text: string, before: Record<number, number> = {}): Record<number, number> {

@@ -13,7 +13,7 @@ export function chatCommand(): Command {
     .option("--system <text>", "the system message");
   addModelOptions(command);
   addSamplingOptions(command);
-  return command.addHelpText("after", EXAMPLES).action(chat);
+  return command.addHelpText("after", EXAMPLES).action((flags: ChatFlags) => chat(flags, command));
 }
 
 const EXAMPLES = `
@@ -25,11 +25,12 @@ Examples:
   $ printf 'Hello\\nAnd again\\n' | punie chat
 `;
 
-async function chat(flags: ChatFlags): Promise<void> {
+async function chat(flags: ChatFlags, command: Command): Promise<void> {
+  const options = await samplingOptions(flags, command);
   const { loadModel } = await import("../../api/load-model.js");
   const { runChat } = await import("../chat/run-chat.js");
   await runChat(async (signal) => {
     const model = await loadModel(modelName(flags), { ...loadOptions(flags), signal });
-    return { model, options: { ...model.generationDefaults, ...samplingOptions(flags) }, system: flags.system };
+    return { model, options: { ...model.generationDefaults, ...options }, system: flags.system };
   });
 }

@@ -34,8 +34,10 @@ export function generateCommand(): Command {
     .option("--json", "print one JSON object at the end instead")
     .option("--stats", "print tokens/s and times on stderr, also when it is no terminal");
   return command.addHelpText("after", EXAMPLES).action(async (flags: GenerateFlags) => {
+    const { ignoreEos, logprobs } = flags;
+    const options = { ...(await samplingOptions(flags, command)), ignoreEos, logprobs };
     const request = await generateRequest(flags, (message) => command.error(`error: ${message}`));
-    await interruptible((signal) => generate(flags, { ...request, ...moreOptions(flags), signal }, signal));
+    await interruptible((signal) => generate(flags, { ...request, ...options, signal }, signal));
   });
 }
 
@@ -45,11 +47,6 @@ Examples:
   $ punie generate --raw --prompt "def add(" --max-tokens 64 --stop "\\n\\n"
   $ punie generate --messages conversation.json --tools tools.json --json
 `;
-
-function moreOptions(flags: GenerateFlags) {
-  const { ignoreEos, logprobs } = flags;
-  return { ...samplingOptions(flags), ignoreEos, logprobs };
-}
 
 async function generate(flags: GenerateFlags, request: GenerateRequest, signal: AbortSignal): Promise<void> {
   const { loadModel } = await import("../../api/load-model.js");
