@@ -29,10 +29,10 @@ inline __m256i first_lanes(int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/// Adds to totals[r][i] (eight lanes each) the products of tile row r and x row i over `cols` columns. Tile rows are
-/// block_cols apart and padded with zeros to eight columns.
+/// Adds to totals[r * n + i] (eight lanes each) the products of tile row r and x row i over `cols` columns. Tile rows
+/// are block_cols apart and padded with zeros to eight columns.
 template <int rows, int inputs>
-void multiply_tile(const float* tile, const float* x, int64_t x_stride, int64_t cols, float* totals) {
+void multiply_tile(const float* tile, const float* x, int64_t x_stride, int64_t cols, int64_t n, float* totals) {
   __m256 sums[rows][inputs];
   for (int r = 0; r < rows; ++r)
     for (int i = 0; i < inputs; ++i) sums[r][i] = _mm256_setzero_ps();
@@ -52,7 +52,7 @@ void multiply_tile(const float* tile, const float* x, int64_t x_stride, int64_t 
   }
   for (int r = 0; r < rows; ++r)
     for (int i = 0; i < inputs; ++i) {
-      float* total = totals + (r * block_inputs + i) * 8;
+      float* total = totals + (r * n + i) * 8;
       _mm256_store_ps(total, _mm256_add_ps(_mm256_load_ps(total), sums[r][i]));
     }
 }
@@ -62,9 +62,9 @@ template <int rows>
 void multiply_tile_by_all(const float* tile, const float* x, int64_t x_stride, int64_t n, int64_t cols, float* totals) {
   int64_t i = 0;
   for (; i + micro_inputs <= n; i += micro_inputs)
-    multiply_tile<rows, micro_inputs>(tile, x + i * x_stride, x_stride, cols, totals + i * 8);
-  if (n - i == 2) multiply_tile<rows, 2>(tile, x + i * x_stride, x_stride, cols, totals + i * 8);
-  if (n - i == 1) multiply_tile<rows, 1>(tile, x + i * x_stride, x_stride, cols, totals + i * 8);
+    multiply_tile<rows, micro_inputs>(tile, x + i * x_stride, x_stride, cols, n, totals + i * 8);
+  if (n - i == 2) multiply_tile<rows, 2>(tile, x + i * x_stride, x_stride, cols, n, totals + i * 8);
+  if (n - i == 1) multiply_tile<rows, 1>(tile, x + i * x_stride, x_stride, cols, n, totals + i * 8);
 }
 
 /// y's columns [begin, end), at most chunk_rows, for `n` (at most block_inputs) rows of x.
@@ -73,14 +73,14 @@ void multiply_block(const Weights& w, const float* x, int64_t n, const float* bi
                     int64_t end, float* scratch) {
   float* tile = scratch;
   float* totals = scratch + tile_rows * block_cols;
-  for (int64_t i = 0; i < (end - begin) * block_inputs; ++i) _mm256_store_ps(totals + i * 8, _mm256_setzero_ps());
+  for (int64_t i = 0; i < (end - begin) * n; ++i) _mm256_store_ps(totals + i * 8, _mm256_setzero_ps());
 
   for (int64_t c = 0; c < w.cols; c += block_cols) {
     const int64_t cols = c + block_cols < w.cols ? block_cols : w.cols - c;
     for (int64_t row = begin; row < end; row += tile_rows) {
       const int64_t rows = row + tile_rows < end ? tile_rows : end - row;
       for (int64_t r = 0; r < rows; ++r) w.unpack(row + r, c, cols, tile + r * block_cols);
-      float* row_totals = totals + (row - begin) * block_inputs * 8;
+      float* row_totals = totals + (row - begin) * n * 8;
       switch (rows) {
         case 4:
           multiply_tile_by_all<4>(tile, x + c, w.cols, n, cols, row_totals);
@@ -98,7 +98,7 @@ void multiply_block(const Weights& w, const float* x, int64_t n, const float* bi
   }
   for (int64_t i = 0; i < n; ++i)
     for (int64_t row = begin; row < end; ++row) {
-      const float sum = sum_lanes(_mm256_load_ps(totals + ((row - begin) * block_inputs + i) * 8));
+      const float sum = sum_lanes(_mm256_load_ps(totals + ((row - begin) * n + i) * 8));
       y[i * w.rows + row] = bias ? sum + bias[row] : sum;
     }
 }

@@ -65,4 +65,8 @@ class MisalignedBytes {
 /// Runs `test` with each instruction set that this machine has.
 void for_each_isa(const std::function<void(const std::string& isa)>& test);
 
+/// What the program does when it is started to be ended: exit() with this code while a job runs.
+inline constexpr int busy_exit_code = 7;
+[[noreturn]] void run_exit_while_busy();
+
 }  // namespace punie::tests

@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
     punie::tests::run_bench();
     return 0;
   }
+  if (argc > 1 && std::strcmp(argv[1], "--exit-while-busy") == 0) punie::tests::run_exit_while_busy();
   int failed = 0;
   for (const punie::tests::Test* test : punie::tests::all_tests()) {
     try {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <numeric>
 #include <thread>
@@ -14,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #endif
@@ -121,13 +121,12 @@ const Test idle("an idle pool takes no CPU time", [] {
   check(cpu_seconds() - before < 0.1, "threads spin");
 });
 
-/// Runs `body` in a child process and gives its exit code; -1 if a signal ended it. The shared pool's workers
-/// are not in the child: `body` makes its own.
-int exit_code_of(const std::function<void()>& body) {
+/// Starts this program again with one argument; its exit code, or -1 if a signal ended it.
+int exit_code_with(const char* argument) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);  // a hang ends as a signal
-    body();
+    execl("/proc/self/exe", "punie_native_tests", argument, nullptr);
     _exit(99);
   }
   int status = 0;
@@ -137,16 +136,8 @@ int exit_code_of(const std::function<void()>& body) {
 
 const Test exit_while_busy("exit() while another thread's job runs neither hangs nor crashes", [] {
   for (int time = 0; time < 5; ++time) {
-    const int code = exit_code_of([] {
-      ThreadPool& pool = *std::make_unique<ThreadPool>().release();  // never destroyed, like the shared one
-      std::atomic<int> pieces{0};
-      std::thread([&] {
-        for (;;) parallel_for({&pool, 3}, 1000, 1, [&](int64_t, int64_t) { ++pieces; });
-      }).detach();
-      while (pieces < 1000) std::this_thread::yield();
-      std::exit(7);
-    });
-    check(code == 7, "exit code " + std::to_string(code));
+    const int code = exit_code_with("--exit-while-busy");
+    check(code == busy_exit_code, "exit code " + std::to_string(code));
   }
 });
 
@@ -192,4 +183,14 @@ const Test bandwidth("measure_memory_bandwidth gives a rate that memory can have
 });
 
 }  // namespace
+
+void run_exit_while_busy() {
+  static std::atomic<int> pieces{0};
+  std::thread([] {
+    for (;;) parallel_for({&ThreadPool::shared(), 3}, 1000, 1, [](int64_t, int64_t) { ++pieces; });
+  }).detach();
+  while (pieces < 1000) std::this_thread::yield();
+  std::exit(busy_exit_code);
+}
+
 }  // namespace punie::tests
