@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { PunieError } from "../errors.js";
+import { directoryName } from "./model-name.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -37,4 +38,9 @@ export function absolutePath(path: string, env: Environment = process.env): stri
 
 function home(env: Environment): string {
   return env.HOME || homedir();
+}
+
+/** The directory of a repository in the models directory, whether it is there or not. */
+export function modelDirectory(repository: string, modelsDir?: string, env: Environment = process.env): string {
+  return join(modelsDirectory(modelsDir, env), directoryName(repository));
 }

@@ -1,0 +1,196 @@
+/** `punie models`: what is on this machine. */
+
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { Command } from "commander";
+import { PunieError } from "../../errors.js";
+import { downloadCommand, shellQuote } from "../../models/download-command.js";
+import { readTextFile } from "../../models/json-file.js";
+import { listModels, type ModelInfo } from "../../models/list-models.js";
+import { readManifest } from "../../models/manifest.js";
+import { type ModelDirectory, openModelDirectory } from "../../models/model-directory.js";
+import { parseModelName } from "../../models/model-name.js";
+import { modelDirectory, modelsDirectory } from "../../models/places.js";
+import { findRemovable, removeModel } from "../../models/remove-model.js";
+import { type ResolvedModel, resolveModel } from "../../models/resolve-model.js";
+import { type VerifiedFile, verifyModel } from "../../models/verify-model.js";
+import { formatBytes, formatTable } from "../format-size.js";
+import { interruptible } from "../interrupt.js";
+import { answer, answerJson, note, noteStream } from "../output.js";
+
+interface ModelsFlags {
+  modelsDir?: string;
+  json?: boolean;
+  yes?: boolean;
+}
+
+export function modelsCommand(): Command {
+  const models = new Command("models").description("list, show, verify and remove the models on this machine");
+  models.addCommand(
+    withFlags(new Command("list").description("what is on disk, unfinished downloads too")).action(list),
+    {
+      isDefault: true,
+    },
+  );
+  models.addCommand(named("show", "sizes, architecture, quantization and the model card").action(show));
+  models.addCommand(named("verify", "hash every file again and compare").action(verify));
+  models.addCommand(
+    named("remove", "delete a model from the models directory").option("-y, --yes", "don't ask").action(remove),
+  );
+  return models.addHelpText("after", EXAMPLES);
+}
+
+const EXAMPLES = `
+Examples:
+  $ punie models
+  $ punie models show mlx-community/Qwen2.5-Coder-3B-Instruct-4bit
+  $ punie models verify mlx-community/Qwen2.5-Coder-3B-Instruct-4bit
+  $ punie models remove mlx-community/Qwen2.5-Coder-3B-Instruct-4bit --yes
+`;
+
+function withFlags(command: Command): Command {
+  return command
+    .option("--models-dir <dir>", "where models lie (environment: PUNIE_MODELS_DIR; default: ~/.cache/punie/models)")
+    .option("--json", "print JSON");
+}
+
+function named(name: string, description: string): Command {
+  return withFlags(new Command(name).description(description).argument("<name>", "ORG/NAME, a path, or 'local'"));
+}
+
+async function list(flags: ModelsFlags): Promise<void> {
+  const models = await listModels({ modelsDir: flags.modelsDir });
+  if (flags.json) return answerJson(models);
+  if (models.length === 0) {
+    note(`No models in ${modelsDirectory(flags.modelsDir)}. See what there is with: punie download-model --list`);
+    return;
+  }
+  const rows = models.map((model) => [
+    model.name,
+    formatBytes(model.bytes),
+    quantizationText(model.quantization),
+    model.commit?.slice(0, 12) ?? "-",
+    stateText(model),
+  ]);
+  answer(`${formatTable([["Name", "Size", "Weights", "Commit", "State"], ...rows]).join("\n")}\n`);
+  for (const model of models) {
+    if (!model.complete) note(`Go on with: ${downloadCommand(model.name, flags.modelsDir)}`);
+  }
+}
+
+function stateText(model: ModelInfo): string {
+  if (!model.complete) return "partial";
+  return model.source === "hugging-face-cache" ? "in the Hugging Face cache" : "complete";
+}
+
+function quantizationText(quantization: ModelInfo["quantization"]): string {
+  if (quantization === null) return "-";
+  const mode = quantization.mode === "affine" ? "" : ` ${quantization.mode}`;
+  return `${quantization.bits}-bit${mode}, group ${quantization.groupSize}`;
+}
+
+const MAX_CARD_BYTES = 4 * 1024 * 1024;
+
+async function show(name: string, flags: ModelsFlags): Promise<void> {
+  const found = await resolveModel(name, { modelsDir: flags.modelsDir });
+  const model = await openModelDirectory(found.path);
+  const card = (await readTextFile(join(found.path, "README.md"), MAX_CARD_BYTES)) ?? null;
+  if (flags.json) return answerJson({ ...summary(found, model), card });
+  const { config } = model;
+  const lines = [
+    ["Name", found.name],
+    ["Path", found.path],
+    ["Architecture", model.modelType],
+    ["Weights", `${formatBytes(model.weightBytes)}, ${weightsText(model)}`],
+    ["Layers", `${config.hiddenLayers} of ${config.hiddenSize}, feed-forward ${config.intermediateSize}`],
+    ["Attention", `${config.attentionHeads} heads of ${config.headDim}, ${config.keyValueHeads} for keys and values`],
+    ["Vocabulary", `${config.vocabSize} tokens`],
+    ["Context", `${config.maxPositionEmbeddings} tokens`],
+  ];
+  answer(`${formatTable(lines).join("\n")}\n`);
+  if (card !== null) answer(`\n${withoutControls(withoutFrontMatter(card)).trim()}\n`);
+}
+
+function summary(found: ResolvedModel, model: ModelDirectory) {
+  const { path, modelType, config, weightBytes, eosTokenIds, generationDefaults } = model;
+  const quantization = model.quantization ?? null;
+  return { ...found, path, modelType, config, quantization, weightBytes, eosTokenIds, generationDefaults };
+}
+
+function weightsText({ quantization }: ModelDirectory): string {
+  if (quantization === undefined) return "not quantized";
+  const { bits, groupSize } = quantization.defaults;
+  const own = Object.keys(quantization.layers).length;
+  return `${bits}-bit, group ${groupSize}${own > 0 ? `, ${own} layers with their own` : ""}`;
+}
+
+/** The YAML between two lines of `---` at the start of a model card is for the Hub. */
+function withoutFrontMatter(card: string): string {
+  return card.replace(/^\uFEFF?---\r?\n[\s\S]*?\r?\n---\r?\n/, "");
+}
+
+/** A stranger's text can't move the cursor or change the terminal. */
+function withoutControls(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, "");
+}
+
+async function verify(name: string, flags: ModelsFlags): Promise<void> {
+  await interruptible(async (signal) => {
+    const found = await findToVerify(name, flags);
+    const onFile = (file: VerifiedFile) => {
+      if (!flags.json)
+        answer(`${file.state === "ok" ? "✓" : "✗"} ${file.path} (${formatBytes(file.size)}): ${file.state}\n`);
+    };
+    const files = await verifyModel(found.path, { signal, onFile });
+    if (flags.json) answerJson({ name: found.name, path: found.path, files });
+    const wrong = files.filter((file) => file.state !== "ok").length;
+    if (wrong === 0) return;
+    const again =
+      found.source === "models-dir"
+        ? ` Fetch it again with: ${downloadCommand(found.name, flags.modelsDir)} --force`
+        : "";
+    throw new PunieError(
+      "MODEL_CORRUPT",
+      `${found.path}: ${wrong} of ${files.length} files are not what was downloaded.${again}`,
+    );
+  });
+}
+
+/** A download of ours is verified also when files are missing from it, and it doesn't count as a model. */
+async function findToVerify(name: string, flags: ModelsFlags): Promise<ResolvedModel> {
+  const parsed = parseModelName(name);
+  if (parsed.kind === "repository") {
+    const path = modelDirectory(parsed.repository, flags.modelsDir);
+    if ((await readManifest(path)) !== undefined) return { path, name: parsed.repository, source: "models-dir" };
+  }
+  return await resolveModel(name, { modelsDir: flags.modelsDir });
+}
+
+async function remove(name: string, flags: ModelsFlags): Promise<void> {
+  const model = await findRemovable(name, { modelsDir: flags.modelsDir });
+  if (!flags.yes && !(await confirmed(model, flags))) {
+    note("Nothing was removed.");
+    return;
+  }
+  const removed = await removeModel(name, { modelsDir: flags.modelsDir });
+  if (flags.json) answerJson({ removed: removed.name, path: removed.path, bytes: removed.bytes });
+  else answer(`Removed ${removed.name}: ${formatBytes(removed.bytes)} freed.\n`);
+}
+
+async function confirmed(model: ModelInfo, flags: ModelsFlags): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    const dir = flags.modelsDir === undefined ? "" : ` --models-dir ${shellQuote(flags.modelsDir)}`;
+    throw new PunieError(
+      "INVALID_OPTION",
+      `${model.path} (${formatBytes(model.bytes)}) is removed only when you say so: there is no terminal to ask on. ` +
+        `Use: punie models remove ${model.name} --yes${dir}`,
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: noteStream });
+  try {
+    const reply = await terminal.question(`Remove ${model.path} (${formatBytes(model.bytes)})? [y/N] `);
+    return /^y(es)?$/i.test(reply.trim());
+  } finally {
+    terminal.close();
+  }
+}
