@@ -38,6 +38,7 @@ try {
   process.exitCode = await main();
 } catch (error) {
   if (interruptedBy) {
+    say("");
     process.exitCode = EXIT_CODES[interruptedBy];
   } else {
     // Errors with a code explain themselves; anything else is a bug, and its stack helps.
