@@ -33,7 +33,8 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .helpCommand("help [command]", "print a command's help")
     .showSuggestionAfterError()
     .addHelpText("after", EXAMPLES);
-  const wanted = COMMANDS.filter(({ name }) => name === args[0]);
+  const asked = args[0] === "help" ? args[1] : args[0];
+  const wanted = COMMANDS.filter(({ name }) => name === asked);
   for (const { create } of wanted.length > 0 ? wanted : COMMANDS) program.addCommand(await create());
   configure(program);
   return program;
