@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "float_load_avx2.h"
 #include "matmul_rows.h"
 
 namespace punie::kernels {
@@ -17,12 +18,6 @@ namespace {
 
 /// Rows of x that the micro-kernel works on at once: with four weight rows that is twelve accumulators.
 constexpr int micro_inputs = 3;
-
-inline float sum_lanes(__m256 v) {
-  __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
-}
 
 /// A mask of the first `count` of eight lanes.
 inline __m256i first_lanes(int64_t count) {

@@ -1,6 +1,7 @@
 #include "quantized_matmul.h"
 
 #include "cpu_features.h"
+#include "four_bit_matmul.h"
 #include "matmul_rows.h"
 
 namespace punie::kernels {
@@ -64,18 +65,27 @@ void quantized_matmul_portable(const QuantizedMatrix& w, const float* x, int64_t
 void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
                       const Parallel& parallel) {
   if (n <= 0) return;
-  [[maybe_unused]] const bool avx2 = use_avx2();
-  parallel_for(parallel, w.rows, chunk_rows, [&](int64_t begin, int64_t end) {
 #if defined(__x86_64__)
-    if (avx2) {
-      float* scratch = thread_scratch(scratch_floats);
-      for (int64_t row = begin; row < end; row += chunk_rows)
-        quantized_matmul_avx2(w, x, n, bias, y, row, std::min(row + chunk_rows, end), scratch);
+  if (use_avx2()) {
+    const bool four_bit = is_four_bit_product(w);
+    if (four_bit && n == 1) {
+      float* packed = thread_scratch(packed_input_floats(w.cols));
+      pack_input_avx2(w, x, packed);
+      parallel_for(parallel, w.rows, chunk_rows,
+                   [&](int64_t begin, int64_t end) { four_bit_product_avx2(w, packed, bias, y, begin, end); });
       return;
     }
+    parallel_for(parallel, w.rows, chunk_rows, [&](int64_t begin, int64_t end) {
+      float* scratch = thread_scratch(four_bit ? four_bit_scratch_floats : scratch_floats);
+      for (int64_t row = begin; row < end; row += chunk_rows)
+        (four_bit ? four_bit_matmul_avx2 : quantized_matmul_avx2)(w, x, n, bias, y, row,
+                                                                  std::min(row + chunk_rows, end), scratch);
+    });
+    return;
+  }
 #endif
-    quantized_matmul_portable(w, x, n, bias, y, begin, end);
-  });
+  parallel_for(parallel, w.rows, chunk_rows,
+               [&](int64_t begin, int64_t end) { quantized_matmul_portable(w, x, n, bias, y, begin, end); });
 }
 
 void quantized_rows(const QuantizedMatrix& w, const int32_t* ids, int64_t n, float* y) {

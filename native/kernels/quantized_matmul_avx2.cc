@@ -1,3 +1,4 @@
+#include "float_load_avx2.h"
 #include "matmul_avx2.h"
 
 namespace punie::kernels {
@@ -59,17 +60,6 @@ __m256 unpack_eight(const uint8_t* from) {
     values = _mm256_and_si256(values, _mm256_set1_epi32((1 << bits) - 1));
   }
   return _mm256_cvtepi32_ps(values);
-}
-
-template <FloatType type>
-__m256 broadcast(const char* from) {
-  if constexpr (type == FloatType::f32) {
-    return _mm256_set1_ps(load_unaligned<float>(from));
-  } else {
-    const auto bits = static_cast<int16_t>(load_unaligned<uint16_t>(from));
-    if constexpr (type == FloatType::f16) return _mm256_cvtph_ps(_mm_set1_epi16(bits));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_set1_epi16(bits), 16));
-  }
 }
 
 template <int bits, FloatType type>

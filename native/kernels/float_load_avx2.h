@@ -1,0 +1,54 @@
+#pragma once
+// Stored floats to vectors. Internal linkage, for AVX2 files only.
+
+#include <immintrin.h>
+
+#include "float_type.h"
+
+namespace punie::kernels {
+namespace {
+
+template <FloatType type>
+inline __m256 load_eight(const char* from) {
+  if constexpr (type == FloatType::f32) {
+    return _mm256_loadu_ps(reinterpret_cast<const float*>(from));
+  } else {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    if constexpr (type == FloatType::f16) return _mm256_cvtph_ps(halves);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
+}
+
+/// The first `count` of eight values and zeros; reads no byte past them.
+template <FloatType type>
+inline __m256 load_some(const char* from, int64_t count) {
+  char bytes[32] = {};
+  std::memcpy(bytes, from, static_cast<size_t>(count * float_bytes(type)));
+  return load_eight<type>(bytes);
+}
+
+template <FloatType type>
+inline __m256 broadcast(const char* from) {
+  if constexpr (type == FloatType::f32) {
+    return _mm256_set1_ps(load_unaligned<float>(from));
+  } else {
+    const auto bits = static_cast<int16_t>(load_unaligned<uint16_t>(from));
+    if constexpr (type == FloatType::f16) return _mm256_cvtph_ps(_mm_set1_epi16(bits));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_set1_epi16(bits), 16));
+  }
+}
+
+/// Two values, the first in the lower four lanes, the second in the upper.
+template <FloatType type>
+inline __m256 broadcast_pair(const char* from) {
+  return _mm256_blend_ps(broadcast<type>(from), broadcast<type>(from + float_bytes(type)), 0xf0);
+}
+
+inline float sum_lanes(__m256 v) {
+  __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+}  // namespace
+}  // namespace punie::kernels
