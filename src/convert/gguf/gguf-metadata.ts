@@ -11,8 +11,8 @@ const MAX_KEYS = 65_536;
 const MAX_KEY_BYTES = 65_535;
 /** A chat template has some kilobytes. */
 const MAX_STRING_BYTES = 4 << 20;
-/** In all arrays together: a vocabulary of a million, its merges, scores and types. */
-const MAX_ARRAY_ITEMS = 8_000_000;
+/** In all arrays together: three times the tokens, types, scores and merges of a vocabulary of 262,144. */
+const MAX_ARRAY_ITEMS = 4_000_000;
 const MAX_ARRAY_DEPTH = 4;
 const STRING_TYPE = 8;
 const ARRAY_TYPE = 9;

@@ -4,10 +4,10 @@ import { PunieError } from "../../errors.js";
 import { EndOfBytes } from "./byte-cursor.js";
 import { type GgufHeader, type GgufTensor, parseGgufHeader } from "./gguf-header.js";
 
-/** Enough for a vocabulary of 100,000; a longer header is tried again with four times as much. */
+/** Enough for a vocabulary of 100,000; a longer header is tried again with twice as much. */
 const FIRST_HEADER_BYTES = 8 << 20;
 /** A vocabulary of 250,000 with its merges takes 12 MiB. */
-const MAX_HEADER_BYTES = 256 << 20;
+const MAX_HEADER_BYTES = 64 << 20;
 
 /** An open GGUF file. Whoever opens it closes it. */
 export class GgufReader {
@@ -72,7 +72,7 @@ async function openFile(path: string): Promise<{ file: FileHandle; bytes: number
 }
 
 async function readHeader(path: string, file: FileHandle, fileBytes: number): Promise<GgufHeader> {
-  for (let length = FIRST_HEADER_BYTES; length <= MAX_HEADER_BYTES; length *= 4) {
+  for (let length = FIRST_HEADER_BYTES; length <= MAX_HEADER_BYTES; length *= 2) {
     const bytes = new Uint8Array(Math.min(length, fileBytes));
     const read = await readFully(file, bytes, 0);
     try {
