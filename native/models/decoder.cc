@@ -45,7 +45,8 @@ mx::array DecoderLayer::operator()(const nn::Runtime& runtime, const nn::Rope& r
 Decoder::Decoder(const ModelConfig& config, const DecoderBiases& biases, nn::Weights& weights)
     : config_(config),
       runtime_(weights.runtime()),
-      rope_(static_cast<int>(config.head_dim), config.rope_theta, config.rope_traditional, config.rope_scaling),
+      rope_(runtime_, static_cast<int>(config.head_dim), config.rope_theta, config.rope_traditional,
+            config.rope_scaling),
       embed_tokens_(weights.embedding("model.embed_tokens", config.vocab_size, config.hidden_size)),
       norm_{weights.vector("model.norm.weight", config.hidden_size), config.rms_norm_eps} {
   layers_.reserve(config.num_hidden_layers);

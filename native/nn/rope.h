@@ -22,7 +22,7 @@ struct RopeScaling {
 /// Rotary position embedding (Su et al., 2021) over all of a head's dimensions.
 class Rope {
  public:
-  Rope(int head_dim, float theta, bool traditional, const std::optional<RopeScaling>& scaling);
+  Rope(const Runtime& runtime, int head_dim, float theta, bool traditional, const std::optional<RopeScaling>& scaling);
 
   /// Radians a position, per pair of dimensions [head_dim / 2]; what the kernels use.
   const std::shared_ptr<const std::vector<float>>& inverse_frequencies() const { return inverse_frequencies_; }
