@@ -52,46 +52,45 @@ __m256 nibble(__m256i words) {
   return _mm256_cvtepi32_ps(_mm256_and_si256(words, _mm256_set1_epi32(static_cast<int>(15u << 4 * j))));
 }
 
-template <FloatType type>
+template <FloatType type, int group_size>
 struct FourBitWeights {
-  explicit FourBitWeights(const QuantizedMatrix& w)
-      : words(static_cast<const char*>(w.weight)),
-        scales(static_cast<const char*>(w.scales)),
-        biases(static_cast<const char*>(w.biases)),
-        rows(w.rows),
-        cols(w.cols),
-        group_shift(__builtin_ctz(static_cast<unsigned>(w.group_size))) {}
-
-  __m256i words_at(int64_t row, int64_t column) const {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + (row * cols + column) / 2));
-  }
-
-  /// The scales of 64 columns, in the lanes of their words.
-  __m256 scale_at(int64_t row, int64_t column) const {
-    const char* at = scales + ((row * cols + column) >> group_shift) * float_bytes(type);
-    return group_shift == 5 ? broadcast_pair<type>(at) : broadcast<type>(at);
-  }
-
-  /// Eight biases from that of group `first` of the block at `column` on; zeros beyond the block's `count`.
-  __m256 biases_at(int64_t row, int64_t column, int64_t first, int64_t count) const {
-    const char* at = biases + (((row * cols + column) >> group_shift) + first) * float_bytes(type);
-    return count - first >= 8 ? load_eight<type>(at) : load_some<type>(at, count - first);
-  }
-
-  int64_t groups_of(int64_t columns) const { return columns >> group_shift; }
+  static constexpr int group = group_size;
+  static constexpr int64_t scale_bytes = type == FloatType::f32 ? 4 : 2;
 
   const char* words;
   const char* scales;
   const char* biases;
   int64_t rows;
   int64_t cols;
-  int group_shift;
+
+  __m256i words_at(int64_t row, int64_t column) const {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + row * (cols >> 1) + (column >> 1)));
+  }
+
+  int64_t group_at(int64_t row, int64_t column) const {
+    return row * (groups_of(cols) * scale_bytes) + groups_of(column) * scale_bytes;
+  }
+
+  /// The scales of 64 columns, in the lanes of their words.
+  __m256 scale_at(int64_t row, int64_t column) const {
+    const char* at = scales + group_at(row, column);
+    if constexpr (group_size < word_cols) return broadcast_pair<type>(at);
+    return broadcast<type>(at);
+  }
+
+  /// Eight biases from that of group `first` of the block at `column` on; zeros beyond the block's `count`.
+  __m256 biases_at(int64_t row, int64_t column, int64_t first, int64_t count) const {
+    const char* at = biases + group_at(row, column) + first * scale_bytes;
+    return count - first >= 8 ? load_eight<type>(at) : load_some<type>(at, count - first);
+  }
+
+  static int64_t groups_of(int64_t columns) { return columns >> __builtin_ctz(group_size); }
 };
 
 /// `wide` rows against one input. The order of its sums is that of the tiles below: per 64 columns one chain over the
 /// nibbles, scaled and added to the total; behind each block the biases.
-template <int wide, FloatType type>
-void multiply_one(const FourBitWeights<type>& w, const float* packed, const float* bias, float* y, int64_t row) {
+template <int wide, class Weights>
+void multiply_one(const Weights& w, const float* packed, const float* bias, float* y, int64_t row) {
   __m256 totals[wide];
   for (int r = 0; r < wide; ++r) totals[r] = _mm256_setzero_ps();
   for (int64_t column = 0; column < w.cols; column += block_cols, packed += packed_block_floats) {
@@ -127,8 +126,8 @@ void multiply_one(const FourBitWeights<type>& w, const float* packed, const floa
 }
 
 /// One row's block as a tile row.
-template <FloatType type>
-void unpack_row(const FourBitWeights<type>& w, int64_t row, int64_t column, int64_t cols, float* tile) {
+template <class Weights>
+void unpack_row(const Weights& w, int64_t row, int64_t column, int64_t cols, float* tile) {
   float* scales = tile + block_cols;
   float* biases = scales + block_cols / word_cols * 8;
   for (int64_t c = 0; c < cols; c += word_cols) {
@@ -190,9 +189,9 @@ void multiply_tile_by_all(const float* tile, const float* packed, int64_t cols, 
 }
 
 /// For at most block_inputs inputs.
-template <FloatType type>
-void multiply_inputs(const FourBitWeights<type>& w, const float* x, int64_t n, const float* bias, float* y,
-                     int64_t begin, int64_t end, float* scratch) {
+template <class Weights>
+void multiply_inputs(const Weights& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
+                     int64_t end, float* scratch) {
   float* tile = scratch;
   float* packed = tile + tile_rows * packed_row_floats;
   float* totals = packed + block_inputs * packed_block_floats;
@@ -202,7 +201,7 @@ void multiply_inputs(const FourBitWeights<type>& w, const float* x, int64_t n, c
     const int64_t cols = column + block_cols < w.cols ? block_cols : w.cols - column;
     const int64_t groups = w.groups_of(cols);
     for (int64_t i = 0; i < n; ++i)
-      pack_block(x + i * w.cols + column, cols, 1 << w.group_shift, packed + i * packed_block_floats);
+      pack_block(x + i * w.cols + column, cols, Weights::group, packed + i * packed_block_floats);
     for (int64_t row = begin; row < end; row += tile_rows) {
       const int64_t rows = row + tile_rows < end ? tile_rows : end - row;
       for (int64_t r = 0; r < rows; ++r) unpack_row(w, row + r, column, cols, tile + r * packed_row_floats);
@@ -229,16 +228,31 @@ void multiply_inputs(const FourBitWeights<type>& w, const float* x, int64_t n, c
     }
 }
 
-/// Calls `use` with the weights in their type of scale.
+template <FloatType type, class Use>
+void with_group(const QuantizedMatrix& w, Use use) {
+  const char* const words = static_cast<const char*>(w.weight);
+  const char* const scales = static_cast<const char*>(w.scales);
+  const char* const biases = static_cast<const char*>(w.biases);
+  switch (w.group_size) {
+    case 32:
+      return use(FourBitWeights<type, 32>{words, scales, biases, w.rows, w.cols});
+    case 64:
+      return use(FourBitWeights<type, 64>{words, scales, biases, w.rows, w.cols});
+    default:
+      return use(FourBitWeights<type, 128>{words, scales, biases, w.rows, w.cols});
+  }
+}
+
+/// Calls `use` with the weights in their type of scale and size of group.
 template <class Use>
-void with_type(const QuantizedMatrix& w, Use use) {
+void with_weights(const QuantizedMatrix& w, Use use) {
   switch (w.scale_type) {
     case FloatType::f32:
-      return use(FourBitWeights<FloatType::f32>(w));
+      return with_group<FloatType::f32>(w, use);
     case FloatType::f16:
-      return use(FourBitWeights<FloatType::f16>(w));
+      return with_group<FloatType::f16>(w, use);
     case FloatType::bf16:
-      return use(FourBitWeights<FloatType::bf16>(w));
+      return with_group<FloatType::bf16>(w, use);
   }
 }
 
@@ -251,7 +265,7 @@ void pack_input_avx2(const QuantizedMatrix& w, const float* x, float* packed) {
 
 void four_bit_product_avx2(const QuantizedMatrix& w, const float* packed, const float* bias, float* y, int64_t begin,
                            int64_t end) {
-  with_type(w, [&](const auto& weights) {
+  with_weights(w, [&](const auto& weights) {
     int64_t row = begin;
     for (; row + tile_rows <= end; row += tile_rows) multiply_one<tile_rows>(weights, packed, bias, y, row);
     for (; row < end; ++row) multiply_one<1>(weights, packed, bias, y, row);
@@ -260,7 +274,7 @@ void four_bit_product_avx2(const QuantizedMatrix& w, const float* packed, const 
 
 void four_bit_matmul_avx2(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
                           int64_t begin, int64_t end, float* scratch) {
-  with_type(w, [&](const auto& weights) {
+  with_weights(w, [&](const auto& weights) {
     for (int64_t i = 0; i < n; i += block_inputs)
       multiply_inputs(weights, x + i * w.cols, i + block_inputs < n ? block_inputs : n - i, bias, y + i * w.rows, begin,
                       end, scratch);
