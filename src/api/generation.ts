@@ -25,6 +25,8 @@ export interface GenerationInput {
   maxTokens: number;
   stopIds: number[];
   text: AnswerText | undefined;
+  /** The model's directory, for messages. */
+  modelPath: string;
   /** For the timings. */
   loadMs: number;
 }
@@ -92,7 +94,7 @@ export class Generation {
         this.#finish(event);
         return;
       case "error":
-        this.parts.fail(fromNative(event));
+        this.parts.fail(fromNative(event, this.#input.modelPath));
     }
   }
 

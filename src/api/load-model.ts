@@ -1,6 +1,5 @@
 /** Opens a model that is on this machine. */
 import { loadChatTemplate } from "../chat/template.js";
-import { PunieError } from "../errors.js";
 import { openModelDirectory } from "../models/model-directory.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { fromNative, loadBinding } from "../native/binding.js";
@@ -135,12 +134,6 @@ async function startNative(
     });
     return { device, native };
   } catch (error) {
-    throw namingDirectory(fromNative(error), path);
+    throw fromNative(error, path);
   }
-}
-
-/** The addon speaks of tensors and options: a person has several models, and wants to know which. */
-function namingDirectory(error: PunieError, path: string): PunieError {
-  if (error.message.includes(path)) return error;
-  return new PunieError(error.code, `${path}: ${error.message}`, { cause: error.cause });
 }

@@ -160,6 +160,7 @@ export class Model {
       maxTokens: Math.min(request.maxTokens, room),
       stopIds: request.ignoreEos ? [] : endIds,
       text,
+      modelPath: this.info.path,
       loadMs,
     });
     this.#track(generation.ended);

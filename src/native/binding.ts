@@ -95,10 +95,15 @@ function remedy(host: BindingHost, found: boolean): string {
 
 const CODES: ReadonlySet<string> = new Set(ERROR_CODES);
 
-/** An error of the addon as a `PunieError`: its own code where that is one of ours, else `INTERNAL`. */
-export function fromNative(error: unknown): PunieError {
+/**
+ * An error of the addon as a `PunieError`: its own code where that is one of ours, else `INTERNAL`.
+ * @param directory Of the model: the addon speaks of tensors, and a person who has several models asks which.
+ */
+export function fromNative(error: unknown, directory?: string): PunieError {
   if (error instanceof PunieError) return error;
   const { code, message } = error as { code?: unknown; message?: unknown };
   const known = typeof code === "string" && CODES.has(code) ? (code as ErrorCode) : "INTERNAL";
-  return new PunieError(known, typeof message === "string" ? message : String(error), { cause: error });
+  const text = typeof message === "string" ? message : String(error);
+  const named = directory === undefined || text.includes(directory) ? text : `${directory}: ${text}`;
+  return new PunieError(known, named, { cause: error });
 }

@@ -175,6 +175,7 @@ describe("weights that make logits not finite", () => {
         const error = await refusal(broken.generate({ prompt, maxTokens: 4, temperature }));
         expect(error.code).toBe("MODEL_CORRUPT");
         expect(error.message).toMatch(/not finite/);
+        expect(error.message).toContain(directory);
       }
     });
   });
