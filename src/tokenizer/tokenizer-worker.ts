@@ -3,7 +3,7 @@ import { workerData } from "node:worker_threads";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { PunieError } from "../errors.js";
 import { type DecoderPlan, planDecoder } from "./decoder-plan.js";
-import { applyPythonRules } from "./python-rules.js";
+import { normalizeLikePython, splitLikePython } from "./python-rules.js";
 import { buildTokenTable, type TokenTable } from "./token-table.js";
 import { readTokenizerSpec, type TokenizerJson } from "./tokenizer-spec.js";
 import { type Answer, serveRequests } from "./worker-serve.js";
@@ -35,10 +35,12 @@ async function build(): Promise<Encoders> {
   const spec = await readTokenizerSpec(directory);
   try {
     const parsing = new Tokenizer(spec, {});
-    applyPythonRules(parsing.pre_tokenizer);
+    splitLikePython(parsing.pre_tokenizer);
+    normalizeLikePython(parsing.normalizer);
     const plain = new Tokenizer({ ...spec, added_tokens: [], model: { type: "BPE", vocab: {}, merges: [] } }, {});
     plain.model = parsing.model;
     plain.pre_tokenizer = parsing.pre_tokenizer;
+    plain.normalizer = parsing.normalizer;
     return { spec, parsing, plain };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
