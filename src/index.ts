@@ -17,14 +17,19 @@ export type {
   Usage,
 } from "./api/parts.js";
 export type {
+  ChatMessageInput,
   GenerateRequest,
   MessagesRequest,
   PromptProgress,
   PromptRequest,
   RequestOptions,
+  ToolDefinition,
 } from "./api/request.js";
 export type { SamplingOptions } from "./api/sampling.js";
-export type { ChatMessageInput, ToolDefinition } from "./chat/messages.js";
 export { ERROR_CODES, type ErrorCode, ModelNotDownloadedError, PunieError } from "./errors.js";
-export { type ResolvedModel, resolveModel } from "./models/resolve-model.js";
+export type { DownloadEvent } from "./hub/download-events.js";
+export { type DownloadResult, downloadModel } from "./hub/download-model.js";
+export type { DownloadOptions } from "./hub/download-options.js";
+export { type ListOptions, listModels, type ModelInfo } from "./models/list-models.js";
+export { type ResolvedModel, type ResolveOptions, resolveModel } from "./models/resolve-model.js";
 export type { NativeMemory as Memory } from "./native/binding-types.js";

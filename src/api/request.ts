@@ -11,6 +11,8 @@ import type { NativeSampling } from "../native/binding-types.js";
 import { checkBoolean, checkFunction, checkInteger, checkNames, checkSignal, invalidOption } from "./options.js";
 import { checkSampling, SAMPLING_OPTIONS, type SamplingOptions } from "./sampling.js";
 
+export type { ChatMessageInput, ToolDefinition } from "../chat/messages.js";
+
 /** How far the reading of a prompt is, in tokens. */
 export interface PromptProgress {
   processed: number;
