@@ -40,7 +40,7 @@ async function installDependencies() {
       command,
       [...first, "ci", "--include=dev", "--no-audit", "--no-fund"],
       // The addon is built by the next step, with its progress shown.
-      { cwd: paths.root, env: { ...process.env, PUNIE_SKIP_BUILD: "1" }, hint: "Check the network and try again." },
+      { cwd: paths.root, env: { ...process.env, PUNIE_SKIP_BUILD: "1" }, hint: "npm says above what went wrong." },
     );
   });
 }
