@@ -90,7 +90,7 @@ void attend_by_segment(const Call& call, const Parallel& parallel) {
   const int64_t queries = call.n * call.group;
   const int64_t keys = call.base.first_position + call.n;
   const int64_t segments = (keys + segment_keys - 1) / segment_keys;
-  float* states = thread_scratch((kv_heads * segments + 1) * queries * call.stride);
+  float* states = thread_scratch((kv_heads * segments + 1) * queries * call.stride, Scratch::call);
 
   parallel_for(parallel, kv_heads * segments, 1, [&](int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {

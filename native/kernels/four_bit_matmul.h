@@ -28,20 +28,22 @@ static inline bool is_four_bit_product(const QuantizedMatrix& w) { return w.bits
 /// A tile row: block_cols values, a scale in eight lanes for each 64 of them, the groups' biases.
 inline constexpr int64_t packed_row_floats = block_cols + block_cols / word_cols * 8 + block_groups;
 
-inline constexpr int64_t four_bit_scratch_floats =
-    tile_rows * packed_row_floats + block_inputs * packed_block_floats + chunk_rows * block_inputs * 8;
+inline constexpr int64_t four_bit_scratch_floats = tile_rows * packed_row_floats + chunk_rows * block_inputs * 8;
+
+/// Inputs that are laid out before they are multiplied: some megabytes.
+inline constexpr int64_t packed_inputs = 2 * block_inputs;
 
 #if defined(__x86_64__)
 /// Lays one row of x out, in packed_input_floats(w.cols) floats, 32-byte aligned.
 void pack_input_avx2(const QuantizedMatrix& w, const float* x, float* packed);
 
-/// y's rows [begin, end) for one row of x, laid out.
+/// y's rows [begin, end) for one laid-out row of x.
 void four_bit_product_avx2(const QuantizedMatrix& w, const float* packed, const float* bias, float* y, int64_t begin,
                            int64_t end);
 
-/// y[n, w.rows]'s columns [begin, end), at most chunk_rows, with the same bits. `scratch`: four_bit_scratch_floats,
-/// 32-byte aligned.
-void four_bit_matmul_avx2(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
+/// y[n, w.rows]'s columns [begin, end), at most chunk_rows, for `n` laid-out rows, with the same bits. `scratch`:
+/// four_bit_scratch_floats, 32-byte aligned.
+void four_bit_matmul_avx2(const QuantizedMatrix& w, const float* packed, int64_t n, const float* bias, float* y,
                           int64_t begin, int64_t end, float* scratch);
 #endif
 

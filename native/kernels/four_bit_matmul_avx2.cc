@@ -54,7 +54,6 @@ __m256 nibble(__m256i words) {
 
 template <FloatType type, int group_size>
 struct FourBitWeights {
-  static constexpr int group = group_size;
   static constexpr int64_t scale_bytes = type == FloatType::f32 ? 4 : 2;
 
   const char* words;
@@ -146,11 +145,13 @@ void unpack_row(const Weights& w, int64_t row, int64_t column, int64_t cols, flo
   for (int64_t g = 0; g < groups; g += 8) _mm256_store_ps(biases + g, w.biases_at(row, column, g, groups));
 }
 
-/// Adds to totals[r * n + i] the products of tile row r and packed input i over `cols` columns in `groups` groups.
+/// Adds to totals[r * n + i] the products of tile row r and packed input i, `stride` floats apart, over `cols` columns
+/// in `groups` groups.
 template <int rows, int inputs>
-void multiply_tile(const float* tile, const float* packed, int64_t cols, int64_t groups, int64_t n, float* totals) {
+void multiply_tile(const float* tile, const float* packed, int64_t cols, int64_t groups, int64_t stride, int64_t n,
+                   float* totals) {
   const auto weight_at = [&](int r, int64_t c) { return _mm256_load_ps(tile + r * packed_row_floats + c); };
-  const auto input_at = [&](int i, int64_t c) { return _mm256_load_ps(packed + i * packed_block_floats + c); };
+  const auto input_at = [&](int i, int64_t c) { return _mm256_load_ps(packed + i * stride + c); };
   const auto add_to_total = [&](int r, int i, __m256 weight, __m256 value) {
     float* total = totals + (r * n + i) * 8;
     _mm256_store_ps(total, _mm256_fmadd_ps(weight, value, _mm256_load_ps(total)));
@@ -179,45 +180,44 @@ void multiply_tile(const float* tile, const float* packed, int64_t cols, int64_t
 }
 
 template <int rows>
-void multiply_tile_by_all(const float* tile, const float* packed, int64_t cols, int64_t groups, int64_t n,
-                          float* totals) {
+void multiply_tile_by_all(const float* tile, const float* packed, int64_t cols, int64_t groups, int64_t stride,
+                          int64_t n, float* totals) {
   int64_t i = 0;
   for (; i + micro_inputs <= n; i += micro_inputs)
-    multiply_tile<rows, micro_inputs>(tile, packed + i * packed_block_floats, cols, groups, n, totals + i * 8);
-  if (n - i == 2) multiply_tile<rows, 2>(tile, packed + i * packed_block_floats, cols, groups, n, totals + i * 8);
-  if (n - i == 1) multiply_tile<rows, 1>(tile, packed + i * packed_block_floats, cols, groups, n, totals + i * 8);
+    multiply_tile<rows, micro_inputs>(tile, packed + i * stride, cols, groups, stride, n, totals + i * 8);
+  if (n - i == 2) multiply_tile<rows, 2>(tile, packed + i * stride, cols, groups, stride, n, totals + i * 8);
+  if (n - i == 1) multiply_tile<rows, 1>(tile, packed + i * stride, cols, groups, stride, n, totals + i * 8);
 }
 
 /// For at most block_inputs inputs.
 template <class Weights>
-void multiply_inputs(const Weights& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
+void multiply_inputs(const Weights& w, const float* packed, int64_t n, const float* bias, float* y, int64_t begin,
                      int64_t end, float* scratch) {
   float* tile = scratch;
-  float* packed = tile + tile_rows * packed_row_floats;
-  float* totals = packed + block_inputs * packed_block_floats;
+  float* totals = tile + tile_rows * packed_row_floats;
+  const int64_t stride = packed_input_floats(w.cols);
   for (int64_t i = 0; i < (end - begin) * n; ++i) _mm256_store_ps(totals + i * 8, _mm256_setzero_ps());
 
   for (int64_t column = 0; column < w.cols; column += block_cols) {
     const int64_t cols = column + block_cols < w.cols ? block_cols : w.cols - column;
     const int64_t groups = w.groups_of(cols);
-    for (int64_t i = 0; i < n; ++i)
-      pack_block(x + i * w.cols + column, cols, Weights::group, packed + i * packed_block_floats);
+    const float* inputs = packed + column / block_cols * packed_block_floats;
     for (int64_t row = begin; row < end; row += tile_rows) {
       const int64_t rows = row + tile_rows < end ? tile_rows : end - row;
       for (int64_t r = 0; r < rows; ++r) unpack_row(w, row + r, column, cols, tile + r * packed_row_floats);
       float* row_totals = totals + (row - begin) * n * 8;
       switch (rows) {
         case 4:
-          multiply_tile_by_all<4>(tile, packed, cols, groups, n, row_totals);
+          multiply_tile_by_all<4>(tile, inputs, cols, groups, stride, n, row_totals);
           break;
         case 3:
-          multiply_tile_by_all<3>(tile, packed, cols, groups, n, row_totals);
+          multiply_tile_by_all<3>(tile, inputs, cols, groups, stride, n, row_totals);
           break;
         case 2:
-          multiply_tile_by_all<2>(tile, packed, cols, groups, n, row_totals);
+          multiply_tile_by_all<2>(tile, inputs, cols, groups, stride, n, row_totals);
           break;
         default:
-          multiply_tile_by_all<1>(tile, packed, cols, groups, n, row_totals);
+          multiply_tile_by_all<1>(tile, inputs, cols, groups, stride, n, row_totals);
       }
     }
   }
@@ -272,12 +272,12 @@ void four_bit_product_avx2(const QuantizedMatrix& w, const float* packed, const 
   });
 }
 
-void four_bit_matmul_avx2(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
+void four_bit_matmul_avx2(const QuantizedMatrix& w, const float* packed, int64_t n, const float* bias, float* y,
                           int64_t begin, int64_t end, float* scratch) {
   with_weights(w, [&](const auto& weights) {
     for (int64_t i = 0; i < n; i += block_inputs)
-      multiply_inputs(weights, x + i * w.cols, i + block_inputs < n ? block_inputs : n - i, bias, y + i * w.rows, begin,
-                      end, scratch);
+      multiply_inputs(weights, packed + i * packed_input_floats(w.cols), i + block_inputs < n ? block_inputs : n - i,
+                      bias, y + i * w.rows, begin, end, scratch);
   });
 }
 

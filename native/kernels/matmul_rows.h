@@ -17,8 +17,9 @@ inline constexpr int64_t block_cols = 512;
 /// Weight rows that a tile holds.
 inline constexpr int64_t tile_rows = 4;
 
-/// Rows of x that share one unpacking of a tile; their part of a column block stays in L2.
-inline constexpr int64_t block_inputs = 64;
+/// Rows of x that share one unpacking of a tile; their part of a column block stays in L2. A multiple of the three
+/// that the micro-kernels take at once.
+inline constexpr int64_t block_inputs = 63;
 
 /// Weight rows that a thread takes at a time.
 inline constexpr int64_t chunk_rows = 64;

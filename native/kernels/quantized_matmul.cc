@@ -49,6 +49,28 @@ DequantizeRow dequantizer(int bits) {
   }
 }
 
+#if defined(__x86_64__)
+/// Inputs are laid out once for all rows, then multiplied.
+void four_bit_product(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
+                      const Parallel& parallel) {
+  const int64_t stride = packed_input_floats(w.cols);
+  float* packed = thread_scratch(std::min(n, packed_inputs) * stride, Scratch::call);
+  for (int64_t first = 0; first < n; first += packed_inputs) {
+    const int64_t inputs = std::min(packed_inputs, n - first);
+    parallel_for(parallel, inputs, 8, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) pack_input_avx2(w, x + (first + i) * w.cols, packed + i * stride);
+    });
+    float* out = y + first * w.rows;
+    parallel_for(parallel, w.rows, chunk_rows, [&](int64_t begin, int64_t end) {
+      if (n == 1) return four_bit_product_avx2(w, packed, bias, out, begin, end);
+      float* scratch = thread_scratch(four_bit_scratch_floats);
+      for (int64_t row = begin; row < end; row += chunk_rows)
+        four_bit_matmul_avx2(w, packed, inputs, bias, out, row, std::min(row + chunk_rows, end), scratch);
+    });
+  }
+}
+#endif
+
 }  // namespace
 
 void quantized_matmul_portable(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
@@ -67,19 +89,11 @@ void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const
   if (n <= 0) return;
 #if defined(__x86_64__)
   if (use_avx2()) {
-    const bool four_bit = is_four_bit_product(w);
-    if (four_bit && n == 1) {
-      float* packed = thread_scratch(packed_input_floats(w.cols));
-      pack_input_avx2(w, x, packed);
-      parallel_for(parallel, w.rows, chunk_rows,
-                   [&](int64_t begin, int64_t end) { four_bit_product_avx2(w, packed, bias, y, begin, end); });
-      return;
-    }
+    if (is_four_bit_product(w)) return four_bit_product(w, x, n, bias, y, parallel);
     parallel_for(parallel, w.rows, chunk_rows, [&](int64_t begin, int64_t end) {
-      float* scratch = thread_scratch(four_bit ? four_bit_scratch_floats : scratch_floats);
+      float* scratch = thread_scratch(scratch_floats);
       for (int64_t row = begin; row < end; row += chunk_rows)
-        (four_bit ? four_bit_matmul_avx2 : quantized_matmul_avx2)(w, x, n, bias, y, row,
-                                                                  std::min(row + chunk_rows, end), scratch);
+        quantized_matmul_avx2(w, x, n, bias, y, row, std::min(row + chunk_rows, end), scratch);
     });
     return;
   }
