@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { examine } from "../../src/cli/commands/doctor.js";
 import { type Check, reportText } from "../../src/cli/doctor/check.js";
@@ -10,7 +11,10 @@ import { checkHub } from "../../src/cli/doctor/hub.js";
 import { checkDevice, checkKernels, checkMemory, checkNode, checkPlatform } from "../../src/cli/doctor/machine.js";
 import { checkChosenModel, checkModels } from "../../src/cli/doctor/models.js";
 import { PunieError } from "../../src/errors.js";
+import { runPunie } from "../helpers/run-punie.js";
 import { TINY_MODEL } from "../helpers/tiny-model.js";
+
+const NO_SOCKETS = fileURLToPath(new URL("../helpers/no-sockets.cjs", import.meta.url));
 
 const GIB = 2 ** 30;
 
@@ -189,6 +193,26 @@ describe("examine", () => {
       found: "It is not there:\n  a.node: not there",
       advice: "Build it.",
     });
+  });
+});
+
+describe("punie doctor", () => {
+  const run = (...args: string[]) =>
+    runPunie(["doctor", "--models-dir", modelsDir, "--offline", ...args], { preload: [NO_SOCKETS] });
+
+  it("prints its report on stdout, and opens no socket with --offline", async () => {
+    const { stdout, stderr, exitCode } = await run();
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    expect(stdout).toMatch(/^✓ node {7}Node \d+/);
+    expect(stdout).toContain("- hub        not tried: --offline\n");
+  });
+
+  it("prints the same as JSON", async () => {
+    const { stdout, exitCode } = await run("--json");
+    expect(exitCode).toBe(0);
+    const report = JSON.parse(stdout) as { ok: boolean; checks: Check[] };
+    expect(report.ok).toBe(true);
+    expect(report.checks.find(({ name }) => name === "backend")?.values).toMatchObject({ mlxVersion: "0.32.4" });
   });
 });
 

@@ -1,7 +1,8 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import OpenAI from "openai";
@@ -93,6 +94,22 @@ describe("punie serve", () => {
     expect((await fetch(`${url}/health`)).status).toBe(200);
     const other = await serve([], { PUNIE_API_KEY: "environment" });
     await expect(client(other.url, "flag").models.list()).rejects.toMatchObject({ status: 401 });
+  });
+
+  it("answers for this machine's own names when it listens at every address, and for those it is told", async () => {
+    const { child, url, ended } = await serve(["--host", "0.0.0.0", "--allow-host", "box.example"]);
+    const { port } = new URL(url);
+    const status = (host: string) =>
+      new Promise((resolve, reject) => {
+        const options = { host: "127.0.0.1", port, path: "/health", headers: { host: `${host}:${port}` } };
+        request(options, (response) => resolve(response.resume().statusCode))
+          .on("error", reject)
+          .end();
+      });
+    const hosts = ["127.0.0.1", "localhost", hostname(), "box.example", "evil.example"];
+    expect(await Promise.all(hosts.map(status))).toEqual([200, 200, 200, 200, 403]);
+    child.kill("SIGINT");
+    expect((await ended).stderr).toContain("Whoever can reach this address can use the model");
   });
 
   it("warns of a log that can't be written, and serves", async () => {

@@ -85,6 +85,9 @@ async function serve(flags: ServeFlags, signal: AbortSignal): Promise<void> {
     const server = await listen(handler, { host: flags.host, port: flags.port });
     log("info", `serving ${names[0]} on ${server.url}`);
     note(banner(names[0], server.url, apiKey !== undefined));
+    if (apiKey === undefined && !isLoopback(flags.host)) {
+      note("Whoever can reach this address can use the model: set PUNIE_API_KEY to ask for a key.");
+    }
     await aborted(signal);
     note("Stopping.");
     await server.close();
@@ -106,6 +109,10 @@ function openLog({ logDir, logLevel }: ServeFlags): Log {
 /** The first is the one the model is listed under: a directory's own name, not where it lies. */
 function namesOf({ name, path, source }: ResolvedModel): [string, ...string[]] {
   return source === "path" ? [basename(path), name, path] : [name];
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
 const EVERY_ADDRESS = ["0.0.0.0", "::"];
