@@ -43,6 +43,7 @@ describe("the layer check", () => {
       "src/models/m.ts": 'import type { T } from "../native/binding-types.js"; import "zod";',
       "src/cli/main.ts": 'import "./commands/download-model.js"; process.exitCode = 0; console.log("x");',
       "src/cli/commands/download-model.ts": 'import "../../hub/d.js";',
+      "src/cli/display.ts": 'import type { DownloadEvent } from "../hub/events.js";',
       "src/native/binding.ts": 'import "node:module"; require("../build/punie.node");',
       "native/addon.cc": '#include <napi.h>\n#include "binding/b.h"\n',
       "native/binding/b.h": '#include <napi.h>\n#include "engine/e.h"\n#include "error.h"\n',
@@ -63,6 +64,12 @@ describe("the layer check", () => {
     ["a module importing the index", "src/server/s.ts", 'import "../index.js";', "server must not import index"],
     ["a folder without rules", "src/new/n.ts", 'import "../api/a.js";', "new must not import api/a"],
     ["loading that downloads", "src/api/a.ts", 'import "../hub/d.js";', "api must not import hub/d"],
+    [
+      "a type of the hub in loading",
+      "src/api/a.ts",
+      'import type { D } from "../hub/d.js";',
+      "api must not import hub/d",
+    ],
     ["a command that downloads", "src/cli/commands/chat.ts", 'import "../../hub/d.js";', "cli must not import hub/d"],
     [
       "values from the native types",
