@@ -93,6 +93,7 @@ void Engine::run() {
 
 void Engine::load_and_serve() {
   const io::TensorStore store(spec_.files, spec_.tensors);
+  const io::FileGuard files(spec_.files);
   nn::Runtime runtime{.stream = make_stream(options_.device),
                       .use_kernels = options_.device == Device::cpu && !options_.stock_ops,
                       .compute_dtype = compute_dtype(options_, store),
@@ -107,7 +108,7 @@ void Engine::load_and_serve() {
     if (stop_) runtime.stopping = true;
   }
   sink_(LoadedEvent{});
-  Scheduler scheduler(*model, runtime, options_.context_length, options_.prefill_chunk, sink_);
+  Scheduler scheduler(*model, runtime, files, options_.context_length, options_.prefill_chunk, sink_);
   serve(scheduler, runtime);
   const std::lock_guard lock(mutex_);
   stop_kernels_ = nullptr;

@@ -116,6 +116,7 @@ void Scheduler::decode() {
 /// One forward pass; returns the logits after the last token of each row, if wanted. The caches are advanced only
 /// when all went well.
 std::vector<float> Scheduler::run(const std::vector<Row>& rows, bool want_logits) {
+  files_.check();
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> last_rows;
   nn::Batch batch;
@@ -162,8 +163,8 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason) {
   const auto since = [&](Clock::time_point from, Clock::time_point to) {
     return from == zero || to == zero ? 0.0 : milliseconds(from, to);
   };
-  sink_(FinishEvent{sequence.request.id, reason, sequence.prompt_tokens(), sequence.cached_tokens,
-                    sequence.generated(), since(sequence.begun, sequence.prefilled),
+  sink_(FinishEvent{sequence.request.id, reason, sequence.prompt_tokens(), sequence.cached_tokens, sequence.generated(),
+                    since(sequence.begun, sequence.prefilled),
                     begun ? since(sequence.arrived, sequence.first_token) : 0.0,
                     begun ? since(sequence.first_token, sequence.last_token) : 0.0});
   if (sequence.cache->length() > 0) prefix_cache_.keep(sequence.cache, std::move(sequence.tokens));

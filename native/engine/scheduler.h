@@ -8,6 +8,7 @@
 #include "engine/events.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
+#include "io/file_guard.h"
 #include "models/model.h"
 #include "nn/runtime.h"
 
@@ -17,10 +18,12 @@ namespace punie::engine {
 /// prompt behind it. Lives on the owner thread.
 class Scheduler {
  public:
-  Scheduler(const models::Model& model, nn::Runtime& runtime, std::int64_t context_length, std::int64_t prefill_chunk,
-            const EventSink& sink)
+  /// `files`: the mapped weights, checked before each pass.
+  Scheduler(const models::Model& model, nn::Runtime& runtime, const io::FileGuard& files, std::int64_t context_length,
+            std::int64_t prefill_chunk, const EventSink& sink)
       : model_(model),
         runtime_(runtime),
+        files_(files),
         context_length_(context_length),
         prefill_chunk_(prefill_chunk),
         sink_(sink) {}
@@ -51,6 +54,7 @@ class Scheduler {
 
   const models::Model& model_;
   nn::Runtime& runtime_;
+  const io::FileGuard& files_;
   const std::int64_t context_length_;
   const std::int64_t prefill_chunk_;
   const EventSink& sink_;

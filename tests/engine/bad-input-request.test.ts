@@ -1,5 +1,5 @@
 /** Requests and models that cannot work: each is refused by code, says why, and leaves the model usable. */
-import { cp, rm } from "node:fs/promises";
+import { cp, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ErrorCode, loadModel, type Model, PunieError } from "../../src/index.js";
@@ -178,6 +178,30 @@ describe("weights that make logits not finite", () => {
         expect(error.message).toContain(directory);
       }
     });
+  });
+});
+
+test("weights cut short under a loaded model are an error of the request, not a crash", async () => {
+  await withTemporaryDirectory(async (parent) => {
+    const directory = await writeRandomModel(SMALL, join(parent, "model"));
+    await using cut = await loadModel(directory);
+    await truncate(join(directory, "model.safetensors"), 500);
+    const error = await refusal(cut.generate({ prompt, maxTokens: 4 }));
+    expect(error.code).toBe("MODEL_CORRUPT");
+    expect(error.message).toMatch(/model\.safetensors: was cut short/);
+  });
+});
+
+test("weights replaced by rename under a loaded model go on as they were", async () => {
+  await withTemporaryDirectory(async (parent) => {
+    const directory = await writeRandomModel(SMALL, join(parent, "model"));
+    await using loaded = await loadModel(directory);
+    const before = await loaded.generate({ prompt, maxTokens: 8, logprobs: 1 });
+    const weights = join(directory, "model.safetensors");
+    await writeFile(`${weights}.new`, "");
+    await rename(`${weights}.new`, weights);
+    const after = await loaded.generate({ prompt, maxTokens: 8, logprobs: 1 });
+    expect(after.tokens).toEqual(before.tokens);
   });
 });
 

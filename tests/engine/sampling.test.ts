@@ -168,6 +168,15 @@ describe("a seed", () => {
     expect(last).toEqual(alone);
   });
 
+  test("has no part in log-probabilities, which are the same alone and beside others, bit for bit", async () => {
+    const score = (rest: number[]) => model.generate({ prompt: [...rest, ...prompt], maxTokens: 16, logprobs: 4 });
+    const prompts = [[], [1], [2, 3, 4, 5], Array.from({ length: 90 }, (_, i) => i)];
+    const alone = [];
+    for (const rest of prompts) alone.push((await score(rest)).tokens);
+    const together = (await Promise.all(prompts.map(score))).map((result) => result.tokens);
+    expect(together).toEqual(alone);
+  });
+
   test("gives what follows in a text the same noise wherever the prompt ends", async () => {
     const whole = await ids({ ...options, seed: 5 });
     const begun = whole.slice(0, 10);
