@@ -9,8 +9,6 @@ export interface CommandEntry {
 export const COMMANDS: readonly CommandEntry[] = [
   { name: "download-model", create: async () => (await import("./commands/download-model.js")).downloadModelCommand() },
   { name: "models", create: async () => (await import("./commands/models.js")).modelsCommand() },
-  { name: "download-model", create: async () => (await import("./commands/download-model.js")).downloadModelCommand() },
-  { name: "models", create: async () => (await import("./commands/models.js")).modelsCommand() },
   { name: "generate", create: async () => (await import("./commands/generate.js")).generateCommand() },
   { name: "chat", create: async () => (await import("./commands/chat.js")).chatCommand() },
   { name: "serve", create: async () => (await import("./commands/serve.js")).serveCommand() },
