@@ -8,6 +8,7 @@ import {
   ArrayValue,
   BooleanValue,
   entriesOf,
+  FloatValue,
   FunctionValue,
   IntegerValue,
   type JinjaValue,
@@ -15,7 +16,7 @@ import {
   StringValue,
 } from "./jinja-values.js";
 import { installStringMethods } from "./python-strings.js";
-import { type JsonStyle, pythonEquals, pythonStr, toPythonJson } from "./python-text.js";
+import { compareCodePoints, type JsonStyle, pythonEquals, pythonStr, toPythonJson } from "./python-text.js";
 import { strftime } from "./strftime.js";
 
 /** Jinja's sandbox, which transformers renders in, has the same. */
@@ -32,6 +33,8 @@ export class TemplateRaisedError extends Error {}
 interface Node {
   type: string;
   value?: unknown;
+  object?: Node;
+  property?: Node;
   callee?: Node;
   args?: Node[];
   left?: Node;
@@ -51,6 +54,7 @@ interface InterpreterInside {
   evaluateBlock(nodes: Node[], scope: Environment): JinjaValue;
   evaluateFor(node: Node, scope: Environment): JinjaValue;
   evaluateBinaryExpression(node: Node, scope: Environment): JinjaValue;
+  evaluateMemberExpression(node: Node, scope: Environment): JinjaValue;
   evaluateArguments(args: Node[], scope: Environment): [JinjaValue[], Map<string, JinjaValue>];
   applyFilter(operand: JinjaValue, filter: Node, scope: Environment): JinjaValue;
 }
@@ -59,9 +63,10 @@ let stepsLeft = 0;
 
 function install(): void {
   const inside = Interpreter.prototype as unknown as InterpreterInside;
-  const { evaluate, evaluateFor, evaluateBinaryExpression, applyFilter } = inside;
+  const { evaluate, evaluateFor, evaluateBinaryExpression, evaluateMemberExpression, applyFilter } = inside;
 
   inside.evaluate = function (node, scope) {
+    if (node?.type === EVALUATED) return node.value as JinjaValue;
     if (--stepsLeft < 0) throw new Error("takes too many steps");
     const result = node?.type === LOOPED ? iterated(this.evaluate(node.lhs, scope)) : evaluate.call(this, node, scope);
     const { value } = result;
@@ -99,7 +104,31 @@ function install(): void {
     if (operator === "~") {
       return new StringValue(pythonStr(this.evaluate(node.left, scope)) + pythonStr(this.evaluate(node.right, scope)));
     }
+    if (operator === "%" || (operator && operator in ORDERINGS)) {
+      const [left, right] = [this.evaluate(node.left, scope), this.evaluate(node.right, scope)];
+      if (operator === "%" && typeof left.value === "number" && typeof right.value === "number") {
+        return remainder(left, right);
+      }
+      if (operator !== "%" && typeof left.value === "string" && typeof right.value === "string") {
+        return new BooleanValue(ORDERINGS[operator]?.(compareCodePoints(left.value, right.value)) ?? false);
+      }
+      return evaluateBinaryExpression.call(this, { ...node, left: evaluated(left), right: evaluated(right) }, scope);
+    }
     return evaluateBinaryExpression.call(this, node, scope);
+  };
+
+  inside.evaluateMemberExpression = function (node, scope) {
+    const object = this.evaluate(node.object, scope);
+    if (object.type === "UndefinedValue") throw new Error("reads an attribute of something undefined");
+    const property = node.property;
+    if (object.type !== "StringValue" || property?.type === "Identifier") {
+      return evaluateMemberExpression.call(this, { ...node, object: evaluated(object) }, scope);
+    }
+    // Python counts code points: index and slice the list of them.
+    const result = evaluateMemberExpression.call(this, { ...node, object: evaluated(characters(object)) }, scope);
+    return Array.isArray(result.value)
+      ? new StringValue((result.value as JinjaValue[]).map(pythonStr).join(""))
+      : result;
   };
 
   inside.applyFilter = function (operand, filter, scope) {
@@ -122,7 +151,7 @@ function install(): void {
         return new StringValue(Array.from(operand.value).at(name === "first" ? 0 : -1) ?? "");
       case "list":
         if (typeof operand.value !== "string") break;
-        return new ArrayValue(Array.from(operand.value, (character) => new StringValue(character)));
+        return characters(operand);
     }
     return applyFilter.call(this, operand, filter, scope);
   };
@@ -133,6 +162,33 @@ function install(): void {
   tests.set("iterable", (value) => isSequence(value) || entriesOf(value) !== undefined);
   tests.set("float", ({ type }) => type === "FloatValue");
   tests.set("number", ({ value }) => typeof value === "number" || typeof value === "boolean");
+}
+
+/** A node whose value is known: what is evaluated here isn't evaluated again by the library. */
+const EVALUATED = "Evaluated";
+
+function evaluated(value: JinjaValue): Node {
+  return { type: EVALUATED, value };
+}
+
+function characters({ value }: JinjaValue): JinjaValue {
+  return new ArrayValue(Array.from(value as string, (character) => new StringValue(character)));
+}
+
+/** What each comparison asks of the sign of a difference. */
+const ORDERINGS: Record<string, (sign: number) => boolean> = {
+  "<": (sign) => sign < 0,
+  ">": (sign) => sign > 0,
+  "<=": (sign) => sign <= 0,
+  ">=": (sign) => sign >= 0,
+};
+
+/** Python's remainder has the divisor's sign. */
+function remainder(left: JinjaValue, right: JinjaValue): JinjaValue {
+  const [a, b] = [left.value as number, right.value as number];
+  if (b === 0) throw new Error("divides by zero");
+  const isFloat = left.type === "FloatValue" || right.type === "FloatValue";
+  return new (isFloat ? FloatValue : IntegerValue)(((a % b) + b) % b);
 }
 
 /** Nodes that print nothing of their own, or whose text is already text. */
@@ -152,8 +208,7 @@ const STATEMENTS = new Set([
 /** In Python a loop over what is undefined is empty, and one over a text goes over its characters. */
 function iterated(value: JinjaValue): JinjaValue {
   if (value.type === "UndefinedValue") return new ArrayValue([]);
-  if (typeof value.value !== "string") return value;
-  return new ArrayValue(Array.from(value.value, (character) => new StringValue(character)));
+  return value.type === "StringValue" ? characters(value) : value;
 }
 
 function callMethod(operand: JinjaValue, name: string, args: JinjaValue[], scope: Environment): JinjaValue {

@@ -81,7 +81,8 @@ function pythonRepr(value: JinjaValue): string {
 /** Shortest digits that read back the same, as both languages have; the notation is Python's. */
 function pythonNumber({ type, value }: JinjaValue): string {
   const number = value as number;
-  if (type === "IntegerValue") return BigInt(number).toString();
+  // From 1e21 on, where JavaScript writes an exponent, a number was a float in the JSON text.
+  if (type === "IntegerValue") return String(number);
   if (Number.isNaN(number)) return "NaN";
   if (!Number.isFinite(number)) return number < 0 ? "-Infinity" : "Infinity";
   if (Object.is(number, -0)) return "-0.0";
@@ -112,7 +113,8 @@ function escapeNonAscii(json: string): string {
   return json.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-function compareCodePoints(a: string, b: string): number {
+/** Order of strings in Python: by code point, where JavaScript goes by UTF-16. */
+export function compareCodePoints(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
