@@ -12,11 +12,11 @@ const END_OF_TURN_TOKENS = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_t
 export async function endTokenIds(
   eosTokenIds: readonly number[],
   template: ChatTemplate,
-  tokenizer: Tokenizer | undefined,
+  tokenizer: Tokenizer,
 ): Promise<number[]> {
   const ids = new Set(eosTokenIds);
   for (const token of END_OF_TURN_TOKENS) {
-    if (!tokenizer || !template.text?.includes(token)) continue;
+    if (!template.text?.includes(token)) continue;
     const [id, ...others] = await tokenizer.encode(token);
     if (id !== undefined && others.length === 0 && tokenizer.isSpecial(id)) ids.add(id);
   }

@@ -1,6 +1,6 @@
 /** Opens a model that is on this machine. */
-import { loadChatTemplate } from "../chat/template.js";
-import { openModelDirectory } from "../models/model-directory.js";
+import { type ChatTemplate, loadChatTemplate } from "../chat/template.js";
+import { type ModelDirectory, openModelDirectory } from "../models/model-directory.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { fromNative, loadBinding } from "../native/binding.js";
 import type { NativeBinding, NativeDevice, NativeModel, NativeModelSpec } from "../native/binding-types.js";
@@ -50,12 +50,11 @@ export async function loadModelWith(
 
   onProgress?.({ phase: "load" });
   const router = new RequestRouter();
-  const { device, native, tokenizer } = await loadBoth(
-    resolved.path,
-    () => startNative(binding(), resolved.path, directory.spec, checked, contextLength, router),
+  const { device, native, tokenizer, endIds } = await loadBoth(
+    async () => startNative(binding(), resolved.path, directory.spec, checked, contextLength, router),
+    (stop) => loadText(directory, template, stop),
     signal,
   );
-  const endIds = await endTokenIds(directory.eosTokenIds, template, tokenizer);
   onProgress?.({ phase: "ready" });
   return new Model({
     info: {
@@ -84,24 +83,39 @@ interface LoadedNative {
   native: NativeModel;
 }
 
+interface LoadedText {
+  /** Undefined: the directory has none. */
+  tokenizer: Tokenizer | undefined;
+  endIds: number[];
+}
+
 /** Vocabulary and weights at the same time. When one of them fails, the other is let go of. */
 async function loadBoth(
-  path: string,
   startNativeModel: () => Promise<LoadedNative>,
+  startText: (stop: AbortSignal) => Promise<LoadedText>,
   signal: AbortSignal | undefined,
-): Promise<LoadedNative & { tokenizer: Tokenizer | undefined }> {
+): Promise<LoadedNative & LoadedText> {
   const stop = new AbortController();
-  const tokenizerLoading = hasTokenizer(path).then((there) =>
-    there ? loadTokenizer(path, { signal: stop.signal }) : undefined,
-  );
   const nativeLoading = startNativeModel();
+  const textLoading = startText(stop.signal);
   try {
-    const [tokenizer, loaded] = await abortable(Promise.all([tokenizerLoading, nativeLoading]), signal);
-    return { ...loaded, tokenizer };
+    const [native, text] = await abortable(Promise.all([nativeLoading, textLoading]), signal);
+    return { ...native, ...text };
   } catch (error) {
     stop.abort(error);
-    tokenizerLoading.then((tokenizer) => tokenizer?.close(), ignore);
     nativeLoading.then(({ native }) => native.dispose(), ignore);
+    textLoading.then(({ tokenizer }) => tokenizer?.close(), ignore);
+    throw error;
+  }
+}
+
+async function loadText(directory: ModelDirectory, template: ChatTemplate, stop: AbortSignal): Promise<LoadedText> {
+  if (!(await hasTokenizer(directory.path))) return { tokenizer: undefined, endIds: directory.eosTokenIds };
+  const tokenizer = await loadTokenizer(directory.path, { signal: stop });
+  try {
+    return { tokenizer, endIds: await endTokenIds(directory.eosTokenIds, template, tokenizer) };
+  } catch (error) {
+    await tokenizer.close();
     throw error;
   }
 }
