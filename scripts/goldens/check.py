@@ -20,7 +20,8 @@ CLEAR_LEAD = 0.02
 
 def random_spec(rng, seed):
     """A model that the goldens need not hold: any width, group, ratio, dtype, head and prompt length."""
-    model_type, group_size, dtype = rng.choice(("qwen2", "llama")), rng.choice(GROUP_SIZES), rng.choice(("BF16", "F16", "F32"))
+    model_type, group_size = rng.choice(("qwen2", "llama")), rng.choice(GROUP_SIZES)
+    dtype = rng.choice(("BF16", "F16", "F32"))
     ratio, tied, bits = rng.choice(RATIOS[group_size]), rng.random() < 0.5, rng.choice(BITS)
     config = config_of(model_type, geometry(ratio, group_size), INTERMEDIATE[group_size], tied, rng.randint(290, 420))
     config["num_hidden_layers"] = rng.randint(1, 3)
@@ -77,7 +78,8 @@ def check(seed, count=20):
         failed += not good
         verdict = "ok  " if good else "FAIL"
         where = f", other tokens at steps {wrong}" if wrong else ""
-        print(f"{verdict} {case['name']}: mean error {error:.6f}, mlx-lm's bf16 {run['bf16Error']:.6f}{where}", flush=True)
+        errors = f"mean error {error:.6f}, mlx-lm's bf16 {run['bf16Error']:.6f}"
+        print(f"{verdict} {case['name']}: {errors}{where}", flush=True)
     print(f"{count - failed} of {count} models agree with mlx-lm")
     if failed:
         raise SystemExit(1)

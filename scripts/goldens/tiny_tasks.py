@@ -53,7 +53,10 @@ HTTP = {
 }
 OPS = {"add": ("+", "sum"), "subtract": ("-", "difference"), "multiply": ("*", "product"), "divide": ("/", "quotient")}
 NAMES = "Ada Alan Grace Linus Ken Barbara Edsger Donald Margaret Tim Guido Bjarne Dennis Radia Frances Leslie".split()
-WORDS = "red blue green stone river cloud table lamp paper window garden music winter silver orange planet engine button forest bridge candle marble copper rabbit".split()
+WORDS = (
+    "red blue green stone river cloud table lamp paper window garden music "
+    "winter silver orange planet engine button forest bridge candle marble copper rabbit"
+).split()
 DIRS = "src docs tests lib".split()
 FILES = "main util server parser README notes".split()
 EXT = "py ts md".split()

@@ -1,4 +1,4 @@
-/** How tokens are drawn: filters, processors, seeds. Goldens: mlx-lm's own sampling functions, scripts/make-goldens.py. */
+/** How tokens are drawn: filters, processors, seeds. Goldens of mlx-lm's own functions: scripts/make-goldens.py. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

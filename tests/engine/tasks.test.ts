@@ -1,4 +1,4 @@
-/** 200 sampled tasks of the tiny model: answers are mlx-lm's in float32, to the letter. Goldens: scripts/make-goldens.py. */
+/** 200 tasks of the tiny model: answers are mlx-lm's in float32, to the letter. Goldens: scripts/make-goldens.py. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type GenerateResult, loadModel, type Model } from "../../src/index.js";
 import { readGolden, TINY_CODER } from "../helpers/golden.js";

@@ -47,7 +47,7 @@ export async function withTemporaryDirectory<T>(use: (directory: string) => Prom
 }
 
 /**
- * Follows the golden's tokens. Where the two best are nearly equal and ours is the other one, goes on from the golden's.
+ * Follows the golden's tokens. Where its two best are nearly equal and ours is the other one, goes on from its own.
  *
  * @returns What differs though the golden is clear, and the mean |error| over all best ids of all steps.
  */
