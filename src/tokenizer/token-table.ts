@@ -38,9 +38,7 @@ export function isSpecialToken(table: TokenTable, id: number): boolean {
  */
 export function buildTokenTable(spec: TokenizerJson, plan: DecoderPlan): TokenTable {
   const tokens: (string | undefined)[] = [];
-  const { vocab } = spec.model;
-  if (Array.isArray(vocab)) for (const [index, [token]] of vocab.entries()) tokens[index] = token;
-  else for (const [token, id] of Object.entries(vocab)) tokens[id] = token;
+  for (const [token, id] of Object.entries(spec.model.vocab)) tokens[id] = token;
   const special = new Set<number>();
   for (const token of spec.added_tokens) {
     tokens[token.id] = token.content;

@@ -10,8 +10,8 @@ const MAX_CONFIG_MIB = 16;
 /** Real vocabularies have up to 300,000 tokens; a table of this many is still small. */
 export const MAX_VOCAB_SIZE = 2 ** 21;
 
-/** BPE and WordPiece: ids by token; Unigram: token and score, in order of ids. */
-export type Vocab = Record<string, number> | [token: string, score: number][];
+/** Ids by token. */
+type Vocab = Record<string, number>;
 type Merges = (string | [string, string])[];
 
 const id = z
@@ -29,10 +29,10 @@ const component = z.looseObject({ type: z.string() }).nullable().default(null);
 
 const tokenizerJson = z.looseObject({
   model: z.looseObject({
-    type: z.string().optional(),
+    type: z.string().default("BPE"),
     // Hundreds of thousands of entries: checked by hand below, which is fast.
-    vocab: z.custom<Vocab>(isVocab, "expected token ids below 2^21 by token text, or pairs of token text and score"),
-    merges: z.custom<Merges>(isMerges, "expected pairs of tokens").optional(),
+    vocab: z.custom<Vocab>(isVocab, "expected token ids below 2^21 by token text"),
+    merges: z.custom<Merges>(isMerges, "expected pairs of tokens"),
   }),
   added_tokens: z
     .array(addedToken)
@@ -45,23 +45,17 @@ const tokenizerJson = z.looseObject({
 });
 
 function isVocab(value: unknown): value is Vocab {
-  if (typeof value !== "object" || value === null) return false;
-  if (Array.isArray(value)) {
-    const pairs = value as unknown[];
-    return pairs.length <= MAX_VOCAB_SIZE && pairs.every((pair) => isPair(pair, "number"));
-  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return Object.values(value).every((id) => Number.isInteger(id) && id >= 0 && id < MAX_VOCAB_SIZE);
 }
 
 function isMerges(value: unknown): value is Merges {
   if (!Array.isArray(value)) return false;
-  return typeof value[0] === "string"
-    ? value.every((merge) => typeof merge === "string")
-    : value.every((merge) => isPair(merge, "string"));
-}
-
-function isPair(value: unknown, second: "string" | "number"): boolean {
-  return Array.isArray(value) && value.length === 2 && typeof value[0] === "string" && typeof value[1] === second;
+  // A file has one form or the other throughout.
+  if (typeof value[0] === "string") return value.every((merge) => typeof merge === "string");
+  return value.every(
+    (merge) => Array.isArray(merge) && merge.length === 2 && merge.every((x) => typeof x === "string"),
+  );
 }
 
 export type TokenizerJson = z.infer<typeof tokenizerJson>;
@@ -69,12 +63,20 @@ export type TokenizerJson = z.infer<typeof tokenizerJson>;
 const addedTokensDecoder = z.record(z.string(), z.looseObject({ content: z.string().min(1) })).optional();
 
 /**
- * Reads and checks both files. Throws `MODEL_CORRUPT` naming the file, the path inside it, and what was expected.
+ * Reads and checks both files. Throws `MODEL_CORRUPT` naming the file, the path inside it, and what was
+ * expected; `MODEL_UNSUPPORTED` for a model other than BPE, which all served families use.
  */
 export async function readTokenizerSpec(directory: string): Promise<TokenizerJson> {
   const json = await readModelJson(join(directory, "tokenizer.json"), MAX_TOKENIZER_MIB);
   if (!json) {
     throw new PunieError("MODEL_CORRUPT", `tokenizer.json is missing in ${directory}; text in or out needs it.`);
+  }
+  const kind = (json.model as { type?: unknown } | undefined | null)?.type ?? "BPE";
+  if (kind !== "BPE") {
+    throw new PunieError(
+      "MODEL_UNSUPPORTED",
+      `tokenizer.json in ${directory}: model ${kind} is not supported; BPE is.`,
+    );
   }
   const parsed = tokenizerJson.safeParse(json);
   if (!parsed.success) {
