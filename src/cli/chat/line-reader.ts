@@ -1,5 +1,5 @@
 /** Messages as a user types, pastes or pipes them. */
-import { createInterface, type Interface } from "node:readline";
+import { createInterface } from "node:readline";
 import { Channel } from "../../api/channel.js";
 import { noteStream, noteText } from "../output.js";
 
@@ -25,12 +25,21 @@ export function readLines(onInterrupt: () => void): LineReader {
   const input = createInterface({ input: process.stdin, output: noteStream, terminal, prompt: terminal ? PROMPT : "" });
   const messages = new Channel<string>();
   let pasting = false;
+  /** The cursor stands behind a prompt. */
+  let prompted = false;
   let lines: string[] = [];
+  const prompt = (text: string) => {
+    if (!terminal) return;
+    input.setPrompt(text);
+    input.prompt();
+    prompted = true;
+  };
   input.on("line", (line) => {
+    prompted = false;
     const goesOn = pasting || line.endsWith("\\");
     lines.push(!pasting && goesOn ? line.slice(0, -1) : line);
     if (goesOn) {
-      if (!pasting && terminal) showPrompt(input, MORE_PROMPT);
+      if (!pasting) prompt(MORE_PROMPT);
       return;
     }
     const message = lines.join("\n");
@@ -41,6 +50,7 @@ export function readLines(onInterrupt: () => void): LineReader {
     if (lines.length > 0) messages.push(lines.join("\n"));
     messages.end();
     if (terminal) noteText(PASTE_MARKS_OFF);
+    if (prompted) noteText("\n");
   });
   input.on("SIGINT", onInterrupt);
   if (terminal) {
@@ -52,9 +62,7 @@ export function readLines(onInterrupt: () => void): LineReader {
   }
   return {
     messages,
-    prompt: () => {
-      if (terminal) showPrompt(input, PROMPT);
-    },
+    prompt: () => prompt(PROMPT),
     discard: () => {
       lines = [];
       // Readline's own key for "delete the line".
@@ -63,9 +71,4 @@ export function readLines(onInterrupt: () => void): LineReader {
     },
     close: () => input.close(),
   };
-}
-
-function showPrompt(input: Interface, prompt: string): void {
-  input.setPrompt(prompt);
-  input.prompt();
 }

@@ -313,7 +313,7 @@ describe("an answer", () => {
     for (let i = 0; i < 2; i++) {
       await expect(model.generate({ prompt: "x" })).rejects.toMatchObject({
         code: "MODEL_CORRUPT",
-        message: "logits are not finite",
+        message: `${TINY_MODEL}: logits are not finite`,
       });
     }
   });

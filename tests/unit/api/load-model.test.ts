@@ -99,7 +99,7 @@ describe("loadModel", () => {
     await expect(open({}, { loadError })).rejects.toMatchObject({
       name: "PunieError",
       code: expected,
-      message: "from below",
+      message: `${TINY_MODEL}: from below`,
       cause: loadError,
     });
   });
