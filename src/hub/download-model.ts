@@ -81,13 +81,16 @@ async function download(session: Session): Promise<DownloadResult> {
   const info = await latest(session, before);
   if (info === undefined || isSettled(session, before, info)) return asItIs(session, before, info);
 
+  // Before anything is written: a repository that can't be had leaves no trace.
+  const plan = await planFiles(session, info.commit, before);
   const lock = await lockModel(session);
   const locked: Session = { ...session, signal: AbortSignal.any([session.signal, lock.lost]) };
   try {
-    // Another process may have finished it while we came to the lock.
+    // Another process may have finished it, or some of it, while we came to the lock.
     const found = await inspectModel(session.directory);
     if (isSettled(locked, found, info)) return asItIs(locked, found, info);
-    return await fetchAndInstall(locked, info, found);
+    const isUnchanged = JSON.stringify(found) === JSON.stringify(before);
+    return await fetchAndInstall(locked, isUnchanged ? plan : await planFiles(locked, info.commit, found), found);
   } catch (error) {
     session.signal.throwIfAborted();
     throw await diskError(error, session.directory);
@@ -154,11 +157,9 @@ function asItIs(session: Session, found: Completeness, info: RepositoryInfo | un
   return result(session, manifest, 0);
 }
 
-async function fetchAndInstall(session: Session, info: RepositoryInfo, found: Completeness): Promise<DownloadResult> {
+async function fetchAndInstall(session: Session, plan: FilePlan, found: Completeness): Promise<DownloadResult> {
   const { repository, directory, staging, options } = session;
-  const { commit } = info;
-  const plan = await planFiles(session, commit, found);
-  const { planned: files, totalBytes, haveBytes } = plan;
+  const { commit, planned: files, totalBytes, haveBytes } = plan;
   tell(session, { type: "plan", repository, commit, path: directory, files, totalBytes, haveBytes });
 
   if (options.force) await rm(staging, { recursive: true, force: true });

@@ -14,6 +14,9 @@ import { findToken } from "./token.js";
 /** Long enough for a busy server, short enough for a user who watches. */
 const STALL_MS = 30_000;
 
+/** Tries of one question to the Hub: a wrong address or proxy shall be told of soon. Bytes get more patience. */
+const QUESTION_ATTEMPTS = 4;
+
 /** What one call of `downloadModel` or `planDownload` works with: options with their defaults, places, connections. */
 export interface Session {
   repository: string;
@@ -31,7 +34,7 @@ export interface Session {
   retry: RetryPolicy;
   signal: AbortSignal;
   options: DownloadOptions;
-  /** @param attempts Fewer tries than the session's own policy. */
+  /** @param attempts Tries of each question, at most those of the session's own policy. */
   client(attempts?: number): HubClient;
 }
 
@@ -55,7 +58,7 @@ export async function withSession<Result>(
 
   const own = options.fetch === undefined ? createFetch() : undefined;
   const context: RequestContext = { fetch: options.fetch ?? (own as { fetch: typeof fetch }).fetch, endpoint, token };
-  const client = (attempts = retry.attempts) =>
+  const client = (attempts = QUESTION_ATTEMPTS) =>
     new HubClient({
       ...context,
       repository,

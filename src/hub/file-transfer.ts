@@ -23,6 +23,8 @@ export class FileTransfer {
   readonly remote: RemoteFile;
   readonly partial: PartialFile;
   refetches = 0;
+  /** When its progress was last told, by `performance.now`. */
+  toldAt = Number.NEGATIVE_INFINITY;
   #segments: Segment[] = [];
   /** The server ignores ranges: one connection fetches all. */
   #whole: Segment | undefined;

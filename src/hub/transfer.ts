@@ -33,7 +33,7 @@ export interface TransferOptions extends Omit<RangeOptions, "signal"> {
 
 /** Progress that makes an earlier failure forgotten. Less would let a server that sends a byte at a time go on for ever. */
 const REAL_PROGRESS_BYTES = 64 * 1024;
-/** How often progress is told, and how often the map of what is there is written. */
+/** How often a file's progress is told, and how often the map of what is there is written. */
 const TELL_MS = 100;
 const SAVE_MS = 2_000;
 /** Times that a file whose hash is wrong is fetched anew. */
@@ -67,10 +67,9 @@ class Transfer {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #pending: TransferItem[];
-  readonly #opening = new Set<Promise<FileTransfer>>();
+  readonly #opening = new Set<Promise<void>>();
   readonly #active = new Set<FileTransfer>();
   #verifiedBytes = 0;
-  #toldAt = 0;
 
   constructor(items: readonly TransferItem[], options: TransferOptions, onBytes: (bytes: number) => void) {
     this.#pending = [...items];
@@ -141,19 +140,19 @@ class Transfer {
     }
   }
 
+  /** What others wait for stays pending until it is over: a promise that is settled already would be waited for in vain. */
   async #open(item: TransferItem): Promise<void> {
-    const opening = PartialFile.open(this.#options.staging, item.content, this.#options.openFile).then(
-      (partial) => new FileTransfer(item.path, item.remote, partial),
-    );
+    const opening = this.#openAndCheck(item).finally(() => this.#opening.delete(opening));
     this.#opening.add(opening);
-    try {
-      const file = await opening;
-      this.#active.add(file);
-      file.partial.followHash(this.#signal);
-      await this.#finishIfComplete(file);
-    } finally {
-      this.#opening.delete(opening);
-    }
+    await opening;
+  }
+
+  async #openAndCheck({ path, content, remote }: TransferItem): Promise<void> {
+    const partial = await PartialFile.open(this.#options.staging, content, this.#options.openFile);
+    const file = new FileTransfer(path, remote, partial);
+    this.#active.add(file);
+    partial.followHash(this.#signal);
+    await this.#finishIfComplete(file);
   }
 
   async #fetch(segment: Segment): Promise<void> {
@@ -223,8 +222,8 @@ class Transfer {
 
   #tell(file: FileTransfer): void {
     const now = performance.now();
-    if (now - this.#toldAt < TELL_MS) return;
-    this.#toldAt = now;
+    if (now - file.toldAt < TELL_MS) return;
+    file.toldAt = now;
     this.#options.onProgress({
       type: "progress",
       file: file.path,

@@ -113,7 +113,7 @@ export class FakeHub {
       response.writeHead(403).end("expired");
       return;
     }
-    this.#sendFile(file, `"${md5(file)}"`, {}, seen, response, fault);
+    this.#sendFile(file, `"${cdnEtag(file)}"`, {}, seen, response, fault);
   }
 
   #serveHub(seen: SeenRequest, response: ServerResponse, fault: Fault): void {
@@ -315,21 +315,33 @@ function isLarge(at: FakeRepository, path: string): boolean {
 }
 
 /** A commit id that changes with the content. */
-export function commitId(at: FakeRepository): string {
+export function commitId(at: Pick<FakeRepository, "files" | "commit">): string {
   if (at.commit) return at.commit;
-  const hash = createHash("sha1");
-  for (const [path, content] of Object.entries(at.files)) hash.update(path).update("\0").update(content);
-  return hash.digest("hex");
+  const tree = Object.entries(at.files).map(([path, content]) => `${path} ${sha256(content)}`);
+  return createHash("sha1").update(tree.join("\n")).digest("hex");
 }
 
 export function sha256(content: Buffer): string {
-  return createHash("sha256").update(content).digest("hex");
+  return remembered(content, "sha256", () => createHash("sha256").update(content).digest("hex"));
 }
 
 export function gitBlobId(content: Buffer): string {
-  return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
+  const hash = () => createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
+  return remembered(content, "git", hash);
 }
 
-function md5(content: Buffer): string {
-  return createHash("md5").update(content).digest("hex");
+const hashes = new WeakMap<Buffer, Map<string, string>>();
+
+/** Large contents are hashed once, not for each answer. */
+function remembered(content: Buffer, type: string, hash: () => string): string {
+  const known = hashes.get(content) ?? new Map<string, string>();
+  hashes.set(content, known);
+  const value = known.get(type) ?? hash();
+  known.set(type, value);
+  return value;
+}
+
+/** An ETag that is no hash of the content in any way that a client could know. */
+function cdnEtag(content: Buffer): string {
+  return sha256(content).slice(0, 32);
 }

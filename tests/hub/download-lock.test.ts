@@ -1,0 +1,83 @@
+import { mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { downloadModel } from "../../src/hub/download-model.js";
+import { acquireLock, isLocked } from "../../src/models/directory-lock.js";
+import { removeModel } from "../../src/models/remove-model.js";
+import { NAME, setUpHub } from "../helpers/fake-hub-setup.js";
+import { modelFiles } from "../helpers/fake-model.js";
+
+const setup = setUpHub();
+// Above what any system gives.
+const DEAD_PID = 2 ** 30;
+
+async function placeLock(holder: object | string, ageSeconds = 0): Promise<string> {
+  const path = join(setup.directory, ".punie", "lock");
+  await mkdir(join(path, ".."), { recursive: true });
+  await writeFile(path, typeof holder === "string" ? holder : JSON.stringify(holder));
+  const touched = new Date(Date.now() - ageSeconds * 1000);
+  await utimes(path, touched, touched);
+  return path;
+}
+
+test("a second download of a model says who holds it, another model doesn't wait", async () => {
+  const lock = await acquireLock(join(setup.directory, ".punie", "lock"), "test");
+  setup.hub.repositories["org/other"] = { files: modelFiles(1000) };
+  try {
+    const failing = downloadModel(NAME, setup.options());
+    await expect(failing).rejects.toMatchObject({
+      code: "DOWNLOAD_LOCKED",
+      message: expect.stringContaining(`process ${process.pid} on ${hostname()}`),
+    });
+    await downloadModel("org/other", setup.options());
+  } finally {
+    await lock.release();
+  }
+  await downloadModel(NAME, setup.options());
+  await setup.expectWhole();
+});
+
+test.each<[string, object | string, number, boolean]>([
+  ["a dead process here", { id: "a", pid: DEAD_PID, host: hostname(), since: "" }, 0, true],
+  ["a living process here", { id: "a", pid: process.pid, host: hostname(), since: "" }, 0, false],
+  ["another host, touched just now", { id: "a", pid: DEAD_PID, host: "elsewhere", since: "" }, 0, false],
+  ["another host, long untouched", { id: "a", pid: 1, host: "elsewhere", since: "" }, 600, true],
+  ["a process killed before it wrote its name", "", 600, true],
+])("the lock of %s", async (_name, holder, age, isTakenOver) => {
+  const path = await placeLock(holder, age);
+  expect(await isLocked(path)).toBe(!isTakenOver);
+  const attempt = acquireLock(path, "test");
+  if (!isTakenOver) return await expect(attempt).rejects.toMatchObject({ code: "DOWNLOAD_LOCKED" });
+  await (await attempt).release();
+  await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("of many that want a dead holder's lock one gets it", async () => {
+  const path = await placeLock({ id: "a", pid: DEAD_PID, host: hostname(), since: "" });
+  const results = await Promise.allSettled(Array.from({ length: 8 }, () => acquireLock(path, "test")));
+  const got = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+  expect(got).toHaveLength(1);
+  await got[0]?.release();
+  await got[0]?.release();
+  expect(await isLocked(path)).toBe(false);
+});
+
+test("release leaves a lock alone that another has taken over", async () => {
+  const path = join(setup.directory, ".punie", "lock");
+  const lock = await acquireLock(path, "test");
+  await rm(path);
+  await placeLock({ id: "other", pid: process.pid, host: hostname(), since: "" });
+  await lock.release();
+  expect(await readFile(path, "utf8")).toContain("other");
+});
+
+test("a model isn't removed while it is downloaded", async () => {
+  await downloadModel(NAME, setup.options());
+  const lock = await acquireLock(join(setup.directory, ".punie", "lock"), "test");
+  const options = { modelsDir: setup.modelsDir };
+  await expect(removeModel(NAME, options)).rejects.toMatchObject({ code: "DOWNLOAD_LOCKED" });
+  await lock.release();
+  await removeModel(NAME, options);
+  await expect(stat(setup.directory)).rejects.toMatchObject({ code: "ENOENT" });
+});
