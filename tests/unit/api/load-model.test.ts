@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -73,11 +74,12 @@ describe("loadModel's options", () => {
 });
 
 describe("loadModel", () => {
-  it("says how to download a model that is not there, before it touches the addon", async () => {
+  it("says how to download a model that is not there, before it touches the addon, and opens no socket", async () => {
     const empty = await mkdtemp(join(tmpdir(), "punie-models-"));
     cleanups.push(() => rm(empty, { recursive: true }));
     vi.stubEnv("HF_HUB_CACHE", empty);
     const binding = vi.fn();
+    const connect = vi.spyOn(Socket.prototype, "connect");
     const loading = loadModelWith(binding, "local:acme/absent", { modelsDir: empty });
     await expect(loading).rejects.toMatchObject({
       code: "MODEL_NOT_DOWNLOADED",
@@ -86,6 +88,8 @@ describe("loadModel", () => {
       searched: [empty, empty],
     });
     expect(binding).not.toHaveBeenCalled();
+    expect(connect).not.toHaveBeenCalled();
+    connect.mockRestore();
     vi.unstubAllEnvs();
   });
 
@@ -124,7 +128,6 @@ describe("loadModel", () => {
   it("frees the native model when the tokenizer is broken", async () => {
     const { path, remove } = await copyTinyModel(["tokenizer.json"]);
     cleanups.push(remove);
-    const { writeFile } = await import("node:fs/promises");
     await writeFile(join(path, "tokenizer.json"), "{");
     const fake = fakeNative();
     await expect(loadModelWith(() => fake.binding, path, {})).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
