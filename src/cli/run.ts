@@ -1,11 +1,12 @@
 /** Reads the command line, runs its command, and says how that went as an exit code. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { COMMANDS } from "./commands.js";
+import { COMMANDS, type CommandEntry } from "./commands.js";
 import { answer, complain, complainOfUsage, leaveWhenStdoutCloses, noteText } from "./output.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+const VERSION_FLAGS = ["-v", "--version"];
 
 /** @param args What follows `punie`. @returns The exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -29,15 +30,19 @@ export async function runCli(args: readonly string[]): Promise<number> {
 async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command("punie")
     .description("Run quantized language models inside this process, on Apple's MLX.")
-    .version(packageVersion(), "-v, --version", "print the version")
+    .version(packageVersion(), VERSION_FLAGS.join(", "), "print the version")
     .helpCommand("help [command]", "print a command's help")
     .showSuggestionAfterError()
     .addHelpText("after", EXAMPLES);
-  const asked = args[0] === "help" ? args[1] : args[0];
-  const wanted = COMMANDS.filter(({ name }) => name === asked);
-  for (const { create } of wanted.length > 0 ? wanted : COMMANDS) program.addCommand(await create());
+  for (const { create } of commandsFor(args)) program.addCommand(await create());
   configure(program);
   return program;
+}
+
+function commandsFor([first, second]: readonly string[]): readonly CommandEntry[] {
+  if (first !== undefined && VERSION_FLAGS.includes(first)) return [];
+  const asked = COMMANDS.filter(({ name }) => name === (first === "help" ? second : first));
+  return asked.length > 0 ? asked : COMMANDS;
 }
 
 const EXAMPLES = `

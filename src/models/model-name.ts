@@ -49,7 +49,7 @@ function repositoryNameFault(name: string): string | undefined {
   if (/^https?:/i.test(name)) return "it is a URL; give only its ORG/NAME";
   const parts = name.split("/");
   if (parts.length === 1) return `it has no '/'; for a directory or file here, write './${name}'`;
-  if (parts.length > 2) return "it has more than one '/'";
+  if (parts.length > 2) return `it has more than one '/'; for a directory or file here, write './${name}'`;
   for (const part of parts) {
     if (part === "") return "nothing stands on one side of the '/'";
     if (part.length > MAX_PART_LENGTH) return `a part is longer than ${MAX_PART_LENGTH} characters`;
