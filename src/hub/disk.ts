@@ -4,7 +4,6 @@ import { PunieError } from "../errors.js";
 import { errorCode, isAbsent } from "../models/system-error.js";
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-const FORBIDDEN = new Set(["EACCES", "EPERM", "EROFS"]);
 
 /** Bytes that this user may still write on the file system of a directory. */
 export async function freeBytes(directory: string): Promise<number> {
@@ -43,17 +42,13 @@ export async function diskError(error: unknown, directory: string, remaining?: n
       { cause: error },
     );
   }
-  if (FORBIDDEN.has(code)) {
-    const left = remaining === undefined ? "" : ` ${remaining} bytes are still to be written.`;
-    return new PunieError(
-      "INVALID_OPTION",
-      `${path}: can't be written (${code}).${left} Make it writable, or choose another directory with --models-dir.`,
-      { cause: error },
-    );
-  }
-  return new PunieError("INTERNAL", `${path}: reading or writing fails (${code}). What has come is kept.`, {
-    cause: error,
-  });
+  const left = remaining === undefined ? "" : ` ${remaining} bytes are still to be written.`;
+  return new PunieError(
+    "INVALID_OPTION",
+    `${path}: can't be read or written (${code}).${left} What has come is kept: ` +
+      "make it writable, or choose another directory with --models-dir.",
+    { cause: error },
+  );
 }
 
 /** As `freeBytes`, of the nearest directory that is there already. */

@@ -75,12 +75,10 @@ async function sizeOf(path: string): Promise<number | undefined> {
   }
 }
 
+/** What can't be looked at isn't there: whoever writes to it is told why. */
 async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
 }

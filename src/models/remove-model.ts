@@ -43,7 +43,7 @@ export async function findRemovable(name: string, options: RemoveOptions = {}): 
  * Deletes one model's directory. A link in its place is removed, what it points to is left alone.
  *
  * @returns What was removed.
- * @throws As `findRemovable`; `DOWNLOAD_LOCKED` while it is being downloaded.
+ * @throws As `findRemovable`; `DOWNLOAD_LOCKED` while it is being downloaded; `INVALID_OPTION` for what can't be deleted.
  */
 export async function removeModel(name: string, options: RemoveOptions = {}): Promise<ModelInfo> {
   const model = await findRemovable(name, options);
@@ -59,7 +59,7 @@ export async function removeModel(name: string, options: RemoveOptions = {}): Pr
     await rm(model.path, { recursive: true });
   } catch (cause) {
     if (isAbsent(cause)) return model;
-    throw new PunieError("INTERNAL", `${model.path}: can't be removed (${(cause as Error).message}).`, { cause });
+    throw new PunieError("INVALID_OPTION", `${model.path}: can't be removed (${(cause as Error).message}).`, { cause });
   } finally {
     await lock.release();
   }
