@@ -36,8 +36,9 @@ function take(file) {
   } catch (error) {
     if (error.code !== "EEXIST") throw error;
     const pid = owner(file);
-    if (pid !== undefined && !alive(pid)) fs.rmSync(file, { force: true });
-    return false;
+    if (pid === undefined || alive(pid)) return false;
+    fs.rmSync(file, { force: true });
+    return take(file);
   } finally {
     fs.rmSync(mine, { force: true });
   }

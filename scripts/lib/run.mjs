@@ -3,6 +3,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { SetupError } from "./report.mjs";
 
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
+
 /**
  * Runs a command to its end with its output on stderr. Rejects with a `SetupError` when it fails.
  * @param {string} command
@@ -10,7 +12,7 @@ import { SetupError } from "./report.mjs";
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, hint?: string }} [options] `hint`: what to do when it fails
  */
 export async function run(command, args, { cwd, env, hint } = {}) {
-  const code = await exitCode(spawn(command, args, { cwd, env, stdio: ["ignore", 2, 2] }), command);
+  const code = await exitCode(spawn(command, args, { cwd, env, stdio: ["ignore", 2, 2], detached: true }), command);
   if (code !== 0) throw new SetupError(failure(command, args, code, hint));
 }
 
@@ -23,7 +25,7 @@ export async function runLogged(logFile, command, args, { cwd, env, hint } = {})
   const log = fs.openSync(logFile, "w");
   let code;
   try {
-    code = await exitCode(spawn(command, args, { cwd, env, stdio: ["ignore", log, log] }), command);
+    code = await exitCode(spawn(command, args, { cwd, env, stdio: ["ignore", log, log], detached: true }), command);
   } finally {
     fs.closeSync(log);
   }
@@ -40,9 +42,15 @@ export function output(command, args) {
 }
 
 function exitCode(child, command) {
+  // Told to stop, a build takes its compilers with it, or they would go on in a directory that is no longer locked.
+  // The child leads a process group of its own (detached), because cmake-js passes no signal on.
+  const stop = (signal) => child.pid !== undefined && process.kill(-child.pid, signal);
+  for (const signal of STOP_SIGNALS) process.on(signal, stop);
   return new Promise((resolve, reject) => {
     child.on("error", (error) => reject(new SetupError(`Could not run ${command}: ${error.message}`)));
     child.on("close", (code, signal) => resolve(code ?? signal));
+  }).finally(() => {
+    for (const signal of STOP_SIGNALS) process.off(signal, stop);
   });
 }
 
