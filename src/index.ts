@@ -28,7 +28,8 @@ export type {
 export type { SamplingOptions } from "./api/sampling.js";
 export { ERROR_CODES, type ErrorCode, ModelNotDownloadedError, PunieError } from "./errors.js";
 export type { DownloadEvent } from "./hub/download-events.js";
-export { type DownloadResult, downloadModel } from "./hub/download-model.js";
+export type { DownloadResult } from "./hub/download-model.js";
+export { downloadModel } from "./hub/download-on-request.js";
 export type { DownloadOptions } from "./hub/download-options.js";
 export { type ListOptions, listModels, type ModelInfo } from "./models/list-models.js";
 export { type ResolvedModel, type ResolveOptions, resolveModel } from "./models/resolve-model.js";
