@@ -11,7 +11,7 @@ namespace {
 
 /// Largest resident size of the process, in bytes.
 double peak_bytes() {
-  struct rusage usage {};
+  struct rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
 #ifdef __APPLE__
   return static_cast<double>(usage.ru_maxrss);
@@ -67,8 +67,8 @@ void NativeModel::start(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     session_->check_open();
     if (!info[0].IsObject()) throw Error("INVALID_OPTION", "start takes a request.");
-    session_->start(info.Env(), read_request(info[0].As<Napi::Object>(), session_->vocabulary(),
-                                             session_->context_length()));
+    session_->start(info.Env(),
+                    read_request(info[0].As<Napi::Object>(), session_->vocabulary(), session_->context_length()));
   });
 }
 

@@ -9,14 +9,12 @@ namespace punie::binding {
 
 void Session::open(Napi::Env env, engine::ModelSpec spec, engine::EngineOptions options, Napi::Function on_events,
                    Napi::Promise::Deferred loaded, Wrap wrap) {
-  std::shared_ptr<Session> session(
-      new Session(spec.config.vocab_size, options.context_length, loaded, wrap));
+  std::shared_ptr<Session> session(new Session(spec.config.vocab_size, options.context_length, loaded, wrap));
   session->self_ = session;
   auto context = std::make_unique<std::shared_ptr<Session>>(session);
   const auto name = Napi::String::New(env, "punie.events");
-  NAPI_THROW_IF_FAILED_VOID(
-      env, napi_create_threadsafe_function(env, on_events, nullptr, name, 0, 1, nullptr, finalize, context.get(),
-                                           call_js, &session->wake_));
+  NAPI_THROW_IF_FAILED_VOID(env, napi_create_threadsafe_function(env, on_events, nullptr, name, 0, 1, nullptr, finalize,
+                                                                 context.get(), call_js, &session->wake_));
   context.release();  // `finalize` deletes it
   // Hooks run in reverse: the engine is joined before Node closes the thread-safe function that its thread calls.
   napi_add_env_cleanup_hook(env, at_teardown, session.get());

@@ -75,10 +75,10 @@ class Engine {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Sequence> inbox_;               // guarded by mutex_
-  std::vector<std::int64_t> cancelled_;       // guarded by mutex_
-  bool stop_ = false;                         // guarded by mutex_
-  std::atomic<bool>* stop_kernels_ = nullptr; // guarded by mutex_; the running model's Runtime::stopping
+  std::vector<Sequence> inbox_;                // guarded by mutex_
+  std::vector<std::int64_t> cancelled_;        // guarded by mutex_
+  bool stop_ = false;                          // guarded by mutex_
+  std::atomic<bool>* stop_kernels_ = nullptr;  // guarded by mutex_; the running model's Runtime::stopping
 
   std::atomic<std::size_t> model_bytes_{0};
   std::atomic<std::size_t> cache_bytes_{0};

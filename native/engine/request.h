@@ -8,10 +8,10 @@ namespace punie::engine {
 
 /// How a token is chosen; the options and their order are mlx-lm's.
 struct Sampling {
-  float temperature = 0;  // 0: greedy
-  float top_p = 1;        // 1: off
-  std::int64_t top_k = 0; // 0: off
-  float min_p = 0;        // 0: off
+  float temperature = 0;   // 0: greedy
+  float top_p = 1;         // 1: off
+  std::int64_t top_k = 0;  // 0: off
+  float min_p = 0;         // 0: off
   float repetition_penalty = 1;
   std::int64_t repetition_context = 20;
   float presence_penalty = 0;

@@ -30,7 +30,7 @@ struct Descriptor {
 MappedFile::MappedFile(std::string path, std::size_t expected_bytes) : path_(std::move(path)) {
   Descriptor file{::open(path_.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) fail(path_, std::strerror(errno));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.fd, &status) != 0) fail(path_, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) fail(path_, "it is not a regular file");
   size_ = static_cast<std::size_t>(status.st_size);

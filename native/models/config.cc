@@ -29,8 +29,9 @@ void check_config(const ModelConfig& config) {
   check("vocab_size", config.vocab_size, kMostTokens);
   check("num_attention_heads * head_dim", config.num_attention_heads * config.head_dim, kMostDimensions);
   if (config.num_attention_heads % config.num_key_value_heads != 0 || config.head_dim % 2 != 0) {
-    throw Error("MODEL_CORRUPT", "config.json: num_attention_heads must be a multiple of num_key_value_heads, and "
-                                 "head_dim even.");
+    throw Error("MODEL_CORRUPT",
+                "config.json: num_attention_heads must be a multiple of num_key_value_heads, and "
+                "head_dim even.");
   }
 }
 

@@ -48,8 +48,8 @@ void attend(const Shape& shape, KernelLayerCache& cache, const float* q, const R
             const std::vector<std::int32_t>& positions, float* out, const kernels::Parallel& parallel) {
   const auto stride = shape.heads * shape.head_dim;
   const auto rotated = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(rows.count * stride));
-  kernels::rope(q, stride, positions.data(), rows.count, shape.heads, shape.head_dim,
-                shape.inverse_frequencies->data(), shape.traditional, rotated.get(), stride, parallel);
+  kernels::rope(q, stride, positions.data(), rows.count, shape.heads, shape.head_dim, shape.inverse_frequencies->data(),
+                shape.traditional, rotated.get(), stride, parallel);
   const float scale = 1 / std::sqrt(static_cast<float>(shape.head_dim));
   kernels::attention(rotated.get(), rows.count, shape.heads, cache.view(), rows.position, scale, out, parallel);
 }
@@ -63,24 +63,24 @@ mx::array Attention::attend_kernel(const Runtime& runtime, const Rope& rope, con
     segments.push_back({segment.cache, segment.cache->length(), segment.count});
   }
   const Shape shape{heads, kv_heads, head_dim, rope.traditional(), rope.inverse_frequencies()};
-  return cpu_op("KernelAttention", runtime, q.shape(), {q, k, v},
-                [shape, segments = std::move(segments), layer, parallel = runtime.parallel](const auto& in,
-                                                                                             float* out) {
-                  const auto* q = static_cast<const float*>(in[0]);
-                  const auto* k = static_cast<const float*>(in[1]);
-                  const auto* v = static_cast<const float*>(in[2]);
-                  std::int64_t begin = 0;
-                  for (const auto& rows : segments) {
-                    auto& cache = rows.cache->kernel_layer(layer);
-                    std::vector<std::int32_t> positions(static_cast<std::size_t>(rows.count));
-                    std::iota(positions.begin(), positions.end(), static_cast<std::int32_t>(rows.position));
-                    const auto q_begin = begin * shape.heads * shape.head_dim;
-                    const auto kv_begin = begin * shape.kv_heads * shape.head_dim;
-                    store(shape, cache, k + kv_begin, v + kv_begin, rows, positions, parallel);
-                    attend(shape, cache, q + q_begin, rows, positions, out + q_begin, parallel);
-                    begin += rows.count;
-                  }
-                });
+  return cpu_op(
+      "KernelAttention", runtime, q.shape(), {q, k, v},
+      [shape, segments = std::move(segments), layer, parallel = runtime.parallel](const auto& in, float* out) {
+        const auto* q = static_cast<const float*>(in[0]);
+        const auto* k = static_cast<const float*>(in[1]);
+        const auto* v = static_cast<const float*>(in[2]);
+        std::int64_t begin = 0;
+        for (const auto& rows : segments) {
+          auto& cache = rows.cache->kernel_layer(layer);
+          std::vector<std::int32_t> positions(static_cast<std::size_t>(rows.count));
+          std::iota(positions.begin(), positions.end(), static_cast<std::int32_t>(rows.position));
+          const auto q_begin = begin * shape.heads * shape.head_dim;
+          const auto kv_begin = begin * shape.kv_heads * shape.head_dim;
+          store(shape, cache, k + kv_begin, v + kv_begin, rows, positions, parallel);
+          attend(shape, cache, q + q_begin, rows, positions, out + q_begin, parallel);
+          begin += rows.count;
+        }
+      });
 }
 
 }  // namespace punie::nn

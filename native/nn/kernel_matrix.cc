@@ -73,10 +73,9 @@ class KernelMatrix : public Matrix {
 
 std::unique_ptr<Matrix> make_kernel_matrix(const Runtime& runtime, MatrixTensors tensors) {
   if (tensors.scales) {
-    const kernels::QuantizedMatrix view{tensors.weight.data,          tensors.scales->data,
-                                        tensors.biases->data,         float_type(*tensors.scales),
-                                        tensors.rows,                 tensors.cols,
-                                        tensors.quantization.bits,    tensors.quantization.group_size};
+    const kernels::QuantizedMatrix view{
+        tensors.weight.data, tensors.scales->data, tensors.biases->data,      float_type(*tensors.scales),
+        tensors.rows,        tensors.cols,         tensors.quantization.bits, tensors.quantization.group_size};
     return std::make_unique<KernelMatrix<kernels::QuantizedMatrix>>(runtime, std::move(tensors), view);
   }
   const kernels::FloatMatrix view{tensors.weight.data, float_type(tensors.weight), tensors.rows, tensors.cols};
