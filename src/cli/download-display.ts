@@ -41,9 +41,9 @@ export class BarDisplay implements DownloadDisplay {
   constructor(stream: NodeJS.WritableStream = noteStream) {
     this.#bars = new MultiBar({
       stream,
-      // Read at each drawing, so that a resized terminal is followed.
+      // Read at each drawing, so that a resized terminal is followed; 0 where the size isn't known.
       format: (_options, params, payload: BarPayload) =>
-        barLine(payload, params.value, params.total, (stream as { columns?: number }).columns ?? DEFAULT_COLUMNS),
+        barLine(payload, params.value, params.total, (stream as { columns?: number }).columns || DEFAULT_COLUMNS),
       gracefulExit: false,
       clearOnComplete: false,
       emptyOnZero: true,

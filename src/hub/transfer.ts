@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { PunieError } from "../errors.js";
 import { diskError } from "./disk.js";
 import type { OnProgress } from "./download-events.js";
@@ -76,6 +77,8 @@ class Transfer {
     this.#options = options;
     this.#onBytes = onBytes;
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    // Every connection listens to it: many listeners are no leak here.
+    setMaxListeners(0, this.#signal);
   }
 
   async run(): Promise<void> {
