@@ -25,6 +25,8 @@ export class FileTransfer {
   refetches = 0;
   /** When its progress was last told, by `performance.now`. */
   toldAt = Number.NEGATIVE_INFINITY;
+  /** When its map was last written. Of the file, not of a segment: on a fast network each of those is soon over. */
+  savedAt = performance.now();
   #segments: Segment[] = [];
   /** The server ignores ranges: one connection fetches all. */
   #whole: Segment | undefined;
@@ -102,6 +104,7 @@ export class FileTransfer {
 
   /** Writes the map, with what has come of segments that are under way. */
   async save(): Promise<void> {
+    this.savedAt = performance.now();
     await this.partial.save(this.#underway());
   }
 

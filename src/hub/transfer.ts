@@ -176,7 +176,6 @@ class Transfer {
   async #receive(segment: Segment, { isWholeFile, chunks }: RangeBody): Promise<void> {
     const { file } = segment;
     if (isWholeFile && !file.takeWhole(segment)) return;
-    let savedAt = performance.now();
     for await (const chunk of chunks) {
       this.#onBytes(chunk.length);
       const wanted = chunk.subarray(0, segment.end - segment.position);
@@ -189,10 +188,7 @@ class Transfer {
         return;
       }
       await this.#options.rateLimit?.take(chunk.length, this.#signal);
-      if (performance.now() - savedAt > SAVE_MS) {
-        await file.save();
-        savedAt = performance.now();
-      }
+      if (performance.now() - file.savedAt > SAVE_MS) await file.save();
     }
   }
 

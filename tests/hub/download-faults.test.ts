@@ -205,3 +205,20 @@ test("a rate limit holds the whole download back", async () => {
   expect(performance.now() - started).toBeGreaterThan(250);
   await setup.expectWhole();
 });
+
+test("the map is written while bytes come, also when no single segment lasts long", async () => {
+  setup.files = modelFiles(70_000_000);
+  setup.hub.repositories[NAME] = { files: setup.files };
+  const map = join(setup.directory, ".punie", "download", `${sha256(setup.files[WEIGHTS] as Buffer)}.json`);
+  const sizes: number[] = [];
+  const onProgress = () => {
+    stat(map).then(
+      ({ size }) => sizes.push(size),
+      () => undefined,
+    );
+  };
+  // 70 MB at 20 MB/s on one connection: three segments of less than two seconds each.
+  await downloadModel(NAME, setup.options({ maxRate: 20_000_000, connections: 1, onProgress }));
+  expect(sizes.length).toBeGreaterThan(0);
+  await setup.expectWhole();
+});
