@@ -31,17 +31,39 @@ function take(file) {
   const mine = `${file}.${process.pid}`;
   fs.writeFileSync(mine, String(process.pid));
   try {
-    fs.linkSync(mine, file);
-    return true;
-  } catch (error) {
-    if (error.code !== "EEXIST") throw error;
-    const pid = owner(file);
-    if (pid === undefined || alive(pid)) return false;
-    fs.rmSync(file, { force: true });
-    return take(file);
+    if (link(mine, file)) return true;
+    if (!abandoned(file)) return false;
+    removeAbandoned(file, mine);
+    return link(mine, file);
   } finally {
     fs.rmSync(mine, { force: true });
   }
+}
+
+/** Under a lock of its own: of two that saw the same dead owner, the slower must not remove the faster one's lock. */
+function removeAbandoned(file, mine) {
+  const guard = `${file}.takeover`;
+  if (!link(mine, guard)) {
+    if (abandoned(guard)) fs.rmSync(guard, { force: true });
+    return;
+  }
+  if (abandoned(file)) fs.rmSync(file, { force: true });
+  fs.rmSync(guard, { force: true });
+}
+
+function link(from, to) {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function abandoned(file) {
+  const pid = owner(file);
+  return pid !== undefined && !alive(pid);
 }
 
 function owner(file) {

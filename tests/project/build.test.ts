@@ -128,8 +128,10 @@ describe("the build lock", () => {
     expect(readdirSync(path.join(root, "build"))).toEqual([]);
   });
 
-  it("lets one process in at a time", async () => {
+  it("lets one process in at a time, also of those that find a dead one's lock", async () => {
     cpSync("scripts", path.join(root, "scripts"), { recursive: true });
+    mkdirSync(path.join(root, "build"));
+    writeFileSync(path.join(root, "build", ".test.lock"), String(spawnSync(process.execPath, ["-e", ""]).pid));
     const log = path.join(root, "log");
     const work = `const fs = require("node:fs"); fs.appendFileSync("${log}", "in "); await new Promise((r) => setTimeout(r, 50)); fs.appendFileSync("${log}", "out ");`;
     const script = run(work).replace(path.resolve("scripts"), path.join(root, "scripts"));
