@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, stat, unlink, utimes } from "node:fs/promises";
+import { mkdir, open, readFile, rm, stat, unlink, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { PunieError } from "../errors.js";
 import { errorCode, isAbsent } from "./system-error.js";
 
@@ -19,6 +20,11 @@ export interface DirectoryLock {
 const TOUCH_MS = 5_000;
 // Many touches: a machine that slept, or a slow network file system, is not dead.
 const STALE_MS = 120_000;
+// A takeover is a few calls of the file system: whoever finds one under way sees it end within these.
+const MAX_ATTEMPTS = 100;
+const RETRY_MS = 10;
+// Each guard beyond the first means that one more process was killed in the middle of a takeover.
+const MAX_GUARDS = 3;
 
 interface Holder {
   id: string;
@@ -35,22 +41,54 @@ export async function acquireLock(path: string, what: string): Promise<Directory
   await mkdir(dirname(path), { recursive: true });
   const own: Holder = { id: randomUUID(), pid: process.pid, host: hostname(), since: new Date().toISOString() };
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    if (await create(path, own)) return hold(path, own, what);
-    const holder = await readHolder(path);
-    if (holder === "gone") continue;
-    if (!(await isDead(path, holder))) throw locked(what, path, holder);
-    await takeAway(path, holder);
+    if (await claim(path, own, MAX_GUARDS)) return hold(path, own, what);
+    const found = await inspect(path);
+    if (found === "gone") continue;
+    if (!found.isDead) throw locked(what, path, found.holder);
+    await sleep(RETRY_MS);
   }
-  throw locked(what, path, await readHolder(path));
+  // Whoever the file names is dead; who is taking over from it isn't in there yet.
+  throw locked(what, path, "gone");
 }
-
-// Each failed attempt means that another process took or left the lock in between.
-const MAX_ATTEMPTS = 10;
 
 /** True when a living process holds the lock. */
 export async function isLocked(path: string): Promise<boolean> {
-  const holder = await readHolder(path);
-  return holder !== "gone" && !(await isDead(path, holder));
+  const found = await inspect(path);
+  return found !== "gone" && !found.isDead;
+}
+
+/** Makes the file `own`, a dead holder's too. False when another has it, or was faster. */
+async function claim(path: string, own: Holder, guards: number): Promise<boolean> {
+  if (await create(path, own)) return true;
+  if (!(await isAbandoned(path)) || guards === 0) return false;
+  if (!(await removeAbandoned(path, own, guards))) return false;
+  return await create(path, own);
+}
+
+/**
+ * Of two that saw the same dead holder, the slower must not remove the faster one's new lock: a dead holder's file is
+ * looked at again, and removed, only by who holds its guard. The guard is such a file itself: it is claimed in the same
+ * way, so that one whose process was killed bars nobody for ever.
+ */
+async function removeAbandoned(path: string, own: Holder, guards: number): Promise<boolean> {
+  const guard = `${path}.takeover`;
+  if (!(await claim(guard, own, guards - 1))) return false;
+  try {
+    if (await isAbandoned(path)) await rm(path, { force: true });
+    return true;
+  } finally {
+    await removeOwn(guard, own);
+  }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  const found = await inspect(path);
+  return found !== "gone" && found.isDead;
+}
+
+async function removeOwn(path: string, own: Holder): Promise<void> {
+  const holder = await readHolder(path).catch(() => undefined);
+  if (holder !== undefined && holder !== "gone" && holder.id === own.id) await unlink(path).catch(() => undefined);
 }
 
 async function create(path: string, own: Holder): Promise<boolean> {
@@ -58,6 +96,10 @@ async function create(path: string, own: Holder): Promise<boolean> {
     const file = await open(path, "wx");
     try {
       await file.writeFile(JSON.stringify(own));
+    } catch (error) {
+      // Without a name in it the file would count as a living holder's.
+      await unlink(path).catch(() => undefined);
+      throw error;
     } finally {
       await file.close();
     }
@@ -83,8 +125,7 @@ function hold(path: string, own: Holder, what: string): DirectoryLock {
   let released: Promise<void> | undefined;
   const release = async () => {
     clearInterval(timer);
-    const holder = await readHolder(path).catch(() => undefined);
-    if (holder !== undefined && holder !== "gone" && holder.id === own.id) await unlink(path).catch(() => undefined);
+    await removeOwn(path, own);
   };
   return {
     lost: lost.signal,
@@ -112,12 +153,14 @@ async function readHolder(path: string): Promise<Holder | "gone"> {
   }
 }
 
-async function isDead(path: string, holder: Holder): Promise<boolean> {
-  if (holder.host === hostname() && holder.pid > 0 && !isRunning(holder.pid)) return true;
+async function inspect(path: string): Promise<{ holder: Holder; isDead: boolean } | "gone"> {
+  const holder = await readHolder(path);
+  if (holder === "gone") return "gone";
+  if (holder.host === hostname() && holder.pid > 0 && !isRunning(holder.pid)) return { holder, isDead: true };
   try {
-    return Date.now() - (await stat(path)).mtimeMs > STALE_MS;
+    return { holder, isDead: Date.now() - (await stat(path)).mtimeMs > STALE_MS };
   } catch (error) {
-    if (isAbsent(error)) return true;
+    if (isAbsent(error)) return "gone";
     throw error;
   }
 }
@@ -129,21 +172,6 @@ function isRunning(pid: number): boolean {
   } catch (error) {
     return errorCode(error) !== "ESRCH";
   }
-}
-
-/** Removes a dead holder's lock by way of a rename, so that of two processes only one removes it. */
-async function takeAway(path: string, dead: Holder): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (isAbsent(error)) return;
-    throw error;
-  }
-  const taken = await readHolder(aside);
-  // Between the look and the rename another process may have made it its own: give it back.
-  if (taken !== "gone" && taken.id !== dead.id) await rename(aside, path);
-  else await unlink(aside);
 }
 
 function locked(what: string, path: string, holder: Holder | "gone"): PunieError {

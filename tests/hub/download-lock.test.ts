@@ -1,6 +1,6 @@
-import { mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { downloadModel } from "../../src/hub/download-model.js";
 import { acquireLock, isLocked } from "../../src/models/directory-lock.js";
@@ -12,13 +12,20 @@ const setup = setUpHub();
 // Above what any system gives.
 const DEAD_PID = 2 ** 30;
 
+const DEAD_HERE = { id: "a", pid: DEAD_PID, host: hostname(), since: "" };
+const ELSEWHERE = { id: "b", pid: DEAD_PID, host: "elsewhere", since: "" };
+
 async function placeLock(holder: object | string, ageSeconds = 0): Promise<string> {
   const path = join(setup.directory, ".punie", "lock");
-  await mkdir(join(path, ".."), { recursive: true });
+  await mkdir(dirname(path), { recursive: true });
+  await placeFile(path, holder, ageSeconds);
+  return path;
+}
+
+async function placeFile(path: string, holder: object | string, ageSeconds: number): Promise<void> {
   await writeFile(path, typeof holder === "string" ? holder : JSON.stringify(holder));
   const touched = new Date(Date.now() - ageSeconds * 1000);
   await utimes(path, touched, touched);
-  return path;
 }
 
 test("a second download of a model says who holds it, another model doesn't wait", async () => {
@@ -39,10 +46,10 @@ test("a second download of a model says who holds it, another model doesn't wait
 });
 
 test.each<[string, object | string, number, boolean]>([
-  ["a dead process here", { id: "a", pid: DEAD_PID, host: hostname(), since: "" }, 0, true],
+  ["a dead process here", DEAD_HERE, 0, true],
   ["a living process here", { id: "a", pid: process.pid, host: hostname(), since: "" }, 0, false],
-  ["another host, touched just now", { id: "a", pid: DEAD_PID, host: "elsewhere", since: "" }, 0, false],
-  ["another host, long untouched", { id: "a", pid: 1, host: "elsewhere", since: "" }, 600, true],
+  ["another host, touched just now", ELSEWHERE, 0, false],
+  ["another host, long untouched", ELSEWHERE, 600, true],
   ["a process killed before it wrote its name", "", 600, true],
 ])("the lock of %s", async (_name, holder, age, isTakenOver) => {
   const path = await placeLock(holder, age);
@@ -53,14 +60,47 @@ test.each<[string, object | string, number, boolean]>([
   await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
+/** So many takers, so often, that two have looked at the same dead holder before one of them acts. */
+const TAKERS = 16;
+const ROUNDS = 100;
+
 test("of many that want a dead holder's lock one gets it", async () => {
-  const path = await placeLock({ id: "a", pid: DEAD_PID, host: hostname(), since: "" });
-  const results = await Promise.allSettled(Array.from({ length: 8 }, () => acquireLock(path, "test")));
-  const got = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
-  expect(got).toHaveLength(1);
-  await got[0]?.release();
-  await got[0]?.release();
-  expect(await isLocked(path)).toBe(false);
+  for (let round = 0; round < ROUNDS; round++) {
+    const path = await placeLock(DEAD_HERE);
+    const results = await Promise.allSettled(Array.from({ length: TAKERS }, () => acquireLock(path, "test")));
+    const got = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+    const refused = results.flatMap((result) => (result.status === "rejected" ? result.reason.code : []));
+    expect(got).toHaveLength(1);
+    expect(refused).toEqual(Array(TAKERS - 1).fill("DOWNLOAD_LOCKED"));
+    expect(await isLocked(path)).toBe(true);
+    await got[0]?.release();
+    await got[0]?.release();
+    expect(await readdir(dirname(path))).toEqual([]);
+  }
+}, 60_000);
+
+test.each<[string, object | string, number]>([
+  ["a dead process here", DEAD_HERE, 0],
+  ["another host, long untouched", ELSEWHERE, 600],
+  ["a process killed before it wrote its name", "", 600],
+])("a takeover begun by %s is taken over too", async (_name, holder, age) => {
+  const path = await placeLock(DEAD_HERE);
+  await placeFile(`${path}.takeover`, holder, age);
+  await placeFile(`${path}.takeover.takeover`, holder, age);
+  const lock = await acquireLock(path, "test");
+  await lock.release();
+  expect(await readdir(dirname(path))).toEqual([]);
+});
+
+test("a takeover that a living process has begun is left to it", async () => {
+  const path = await placeLock(DEAD_HERE);
+  await placeFile(`${path}.takeover`, ELSEWHERE, 0);
+  await expect(acquireLock(path, "test")).rejects.toMatchObject({
+    code: "DOWNLOAD_LOCKED",
+    message: expect.stringContaining("test is held by another process."),
+  });
+  expect(JSON.parse(await readFile(path, "utf8"))).toEqual(DEAD_HERE);
+  expect(JSON.parse(await readFile(`${path}.takeover`, "utf8"))).toEqual(ELSEWHERE);
 });
 
 test("release leaves a lock alone that another has taken over", async () => {
