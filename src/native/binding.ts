@@ -48,11 +48,14 @@ export function loadBinding(): NativeBinding {
   return loaded;
 }
 
-/** Tries each place the addon may lie in: a published package's first, then what a build leaves. */
+/**
+ * Tries each place the addon may lie in. What was built here comes first: in a checkout it is newer than a prebuilt one
+ * that was left over, and a published package has it only where its prebuilt one does not load.
+ */
 export function openBinding(host: BindingHost): NativeBinding {
   const candidates = [
-    path.join(host.root, "prebuilds", `${host.platform}-${host.arch}`, "punie.node"),
     path.join(host.root, "build", "native", "punie.node"),
+    path.join(host.root, "prebuilds", `${host.platform}-${host.arch}`, "punie.node"),
   ];
   const failures: { file: string; error: Error | undefined }[] = [];
   for (const file of candidates) {

@@ -32,12 +32,12 @@ const broken = (message: string) => () => {
 };
 
 describe("the addon", () => {
-  it("is the prebuilt one of this platform, else the one that was built here", () => {
+  it("is the one that was built here, else the prebuilt one of this platform", () => {
     const prebuilt = {};
     const built = {};
-    expect(openBinding(host({ [PREBUILT]: () => prebuilt, [BUILT]: () => built }))).toBe(prebuilt);
-    expect(openBinding(host({ [BUILT]: () => built }))).toBe(built);
-    expect(openBinding(host({ [PREBUILT]: broken("GLIBC_2.99 not found"), [BUILT]: () => built }))).toBe(built);
+    expect(openBinding(host({ [PREBUILT]: () => prebuilt, [BUILT]: () => built }))).toBe(built);
+    expect(openBinding(host({ [PREBUILT]: () => prebuilt }))).toBe(prebuilt);
+    expect(openBinding(host({ [BUILT]: broken("GLIBC_2.99 not found"), [PREBUILT]: () => prebuilt }))).toBe(prebuilt);
   });
 
   it("that is nowhere gives both places and how to build it", () => {
@@ -45,7 +45,7 @@ describe("the addon", () => {
     expect(error).toMatchObject({ name: "PunieError", code: "NATIVE_UNAVAILABLE" });
     expect(error.message).toBe(
       "The native addon could not be loaded on linux-x64:\n" +
-        `  ${PREBUILT}: not there\n  ${BUILT}: not there\n` +
+        `  ${BUILT}: not there\n  ${PREBUILT}: not there\n` +
         "Build it: run `npm run build` in the package's directory.",
     );
   });
