@@ -34,8 +34,9 @@ export interface ModelParts {
 export type ApplyChatTemplateOptions = Pick<ChatTemplateOptions, "tools" | "addGenerationPrompt" | "variables">;
 
 /**
- * A model in memory. Requests run one after another, in the order they came; any number may wait. After `dispose`,
- * everything but `info` and `dispose` rejects with `MODEL_DISPOSED`.
+ * A model in memory. Up to eight requests run at once, sharing each forward pass; any number more wait, in the order
+ * they came. What a request gives never depends on which others run beside it. After `dispose`, everything but `info`
+ * and `dispose` rejects with `MODEL_DISPOSED`.
  */
 export class Model {
   readonly info: Readonly<LoadedModelInfo>;

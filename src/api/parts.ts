@@ -13,13 +13,13 @@ export interface Usage {
   completionTokens: number;
 }
 
-/** Milliseconds since the request's start, and tokens per second. */
+/** Milliseconds, and tokens per second. */
 export interface Timings {
   /** Loading of the model, once. */
   loadMs: number;
-  /** From the request to the end of its prompt. */
+  /** From the start of the work on the prompt, after any wait for other requests, to its end. */
   promptMs: number;
-  /** From the request to the first token. */
+  /** From the request to the first token, any wait with it. */
   firstTokenMs: number;
   /** From the first token to the last. */
   generationMs: number;

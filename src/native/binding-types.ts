@@ -129,9 +129,11 @@ export type NativeEvent =
       promptTokens: number;
       cachedTokens: number;
       completionTokens: number;
-      /** From the request's arrival to the end of its prefill, and on to the first token, and from there to the end. */
+      /** From the start of the work on the prompt, after any wait, to its end. 0 when it did not get there. */
       promptMs: number;
+      /** From the request's arrival, any wait with it, to its first token. 0 without one. */
       firstTokenMs: number;
+      /** From the first token to the last. 0 without one. */
       generationMs: number;
     }
   | { type: "error"; request: number; code: ErrorCode; message: string };
@@ -145,9 +147,12 @@ export interface NativeMemory {
   peakBytes: number;
 }
 
-/** A loaded model: one owner thread, which runs requests in the order they came. */
+/** A loaded model: one owner thread, on which up to eight requests share each forward pass (`engine/scheduler.cc`). */
 export interface NativeModel {
-  /** Starts a request; what comes of it is told through `onEvents`, ending in one `finish` or `error`. */
+  /**
+   * Starts a request, or has it wait for its turn, in the order they came, while eight others run. What comes of it is
+   * told through `onEvents`, ending in one `finish` or `error`.
+   */
   start(request: NativeRequest): void;
   /** Stops a request within a token or a prefill chunk; it still gets its `finish`, reason "cancelled". */
   cancel(id: number): void;

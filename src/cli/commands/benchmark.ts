@@ -64,7 +64,7 @@ function atLeastTwo(text: string): number {
 
 function onlyOne(text: string): number {
   if (positiveInteger(text) !== 1)
-    throw new InvalidArgumentError("Only 1 is supported: requests run one after another.");
+    throw new InvalidArgumentError("Only 1 is supported: what is measured is one request alone.");
   return 1;
 }
 
