@@ -1,7 +1,7 @@
 #include "quantized_matmul.h"
 
 #include "cpu_features.h"
-#include "four_bit_matmul.h"
+#include "int16_matmul.h"
 #include "matmul_rows.h"
 
 namespace punie::kernels {
@@ -50,22 +50,25 @@ DequantizeRow dequantizer(int bits) {
 }
 
 #if defined(__x86_64__)
-/// Inputs are laid out once for all rows, then multiplied.
-void four_bit_product(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
-                      const Parallel& parallel) {
-  const int64_t stride = packed_input_floats(w.cols);
-  float* packed = thread_scratch(std::min(n, packed_inputs) * stride, Scratch::call);
-  for (int64_t first = 0; first < n; first += packed_inputs) {
-    const int64_t inputs = std::min(packed_inputs, n - first);
+/// Inputs that are rounded before they are multiplied: some megabytes.
+constexpr int64_t rounded_inputs = 128;
+
+void int16_product(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
+                   const Parallel& parallel) {
+  const Int16Input input(w);
+  float* rounded = thread_scratch(std::min(n, rounded_inputs) * input.floats, Scratch::call);
+  // Small enough that no thread waits long for the last piece, and whole tiles.
+  const int64_t piece = std::clamp(w.rows / (8 * parallel.threads) / 8 * 8, int64_t{8}, chunk_rows);
+  for (int64_t first = 0; first < n; first += rounded_inputs) {
+    const int64_t inputs = std::min(rounded_inputs, n - first);
     parallel_for(parallel, inputs, 8, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) pack_input_avx2(w, x + (first + i) * w.cols, packed + i * stride);
+      for (int64_t i = begin; i < end; ++i) {
+        round_input_avx2(w, input, x + (first + i) * w.cols, rounded + i * input.floats);
+      }
     });
-    float* out = y + first * w.rows;
-    parallel_for(parallel, w.rows, chunk_rows, [&](int64_t begin, int64_t end) {
-      if (n == 1) return four_bit_product_avx2(w, packed, bias, out, begin, end);
-      float* scratch = thread_scratch(four_bit_scratch_floats);
-      for (int64_t row = begin; row < end; row += chunk_rows)
-        four_bit_matmul_avx2(w, packed, inputs, bias, out, row, std::min(row + chunk_rows, end), scratch);
+    parallel_for(parallel, w.rows, piece, [&](int64_t begin, int64_t end) {
+      float* scratch = thread_scratch(int16_scratch_floats(w));
+      int16_matmul_avx2(w, input, rounded, inputs, bias, y + first * w.rows, begin, end, scratch);
     });
   }
 }
@@ -89,7 +92,7 @@ void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const
   if (n <= 0) return;
 #if defined(__x86_64__)
   if (use_avx2()) {
-    if (is_four_bit_product(w)) return four_bit_product(w, x, n, bias, y, parallel);
+    if (is_int16_product(w)) return int16_product(w, x, n, bias, y, parallel);
     parallel_for(parallel, w.rows, chunk_rows, [&](int64_t begin, int64_t end) {
       float* scratch = thread_scratch(scratch_floats);
       for (int64_t row = begin; row < end; row += chunk_rows)

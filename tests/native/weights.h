@@ -1,6 +1,7 @@
 #pragma once
 // Random stored matrices beside what they mean in doubles.
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -75,19 +76,33 @@ inline StoredMatrix random_floats(int64_t rows, int64_t cols, kernels::FloatType
 }
 
 /// Checks y = x · valuesᵀ + bias to float32's precision: an error of 1e-6 of the sum of the terms' magnitudes.
+/// `rounded_unit`: columns whose inputs the kernel rounds to 16 bits with one scale, half a step at most; 0: none.
 inline void check_product(const std::vector<double>& values, int64_t rows, int64_t cols, const std::vector<float>& x,
-                          int64_t n, const float* bias, const std::vector<float>& y, const std::string& what) {
+                          int64_t n, const float* bias, const std::vector<float>& y, const std::string& what,
+                          int64_t rounded_unit = 0) {
   for (int64_t i = 0; i < n; ++i)
     for (int64_t row = 0; row < rows; ++row) {
       double sum = bias ? bias[row] : 0;
       double magnitude = std::abs(sum);
+      double rounding = 0;
+      double half_step = 0;
       for (int64_t c = 0; c < cols; ++c) {
-        const double term = values[static_cast<size_t>(row * cols + c)] * x[static_cast<size_t>(i * cols + c)];
+        const double weight = values[static_cast<size_t>(row * cols + c)];
+        const double term = weight * x[static_cast<size_t>(i * cols + c)];
         sum += term;
         magnitude += std::abs(term);
+        if (rounded_unit == 0) continue;
+        if (c % rounded_unit == 0) {
+          double largest = 0;
+          for (int64_t k = c; k < c + rounded_unit; ++k) {
+            largest = std::max(largest, std::abs(static_cast<double>(x[static_cast<size_t>(i * cols + k)])));
+          }
+          half_step = largest / 32767 / 2;
+        }
+        rounding += std::abs(weight) * half_step;
       }
       const double error = std::abs(y[static_cast<size_t>(i * rows + row)] - sum);
-      check(error <= 1e-6 * magnitude, what + ": row " + std::to_string(row) + " of input " + std::to_string(i) +
+      check(error <= 1e-6 * magnitude + rounding, what + ": row " + std::to_string(row) + " of input " + std::to_string(i) +
                                            " is off by " + std::to_string(error / magnitude) + " of its magnitude");
     }
 }
