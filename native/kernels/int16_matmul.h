@@ -20,7 +20,7 @@ inline constexpr int64_t int16_block = 64;
 /// Where the parts of one rounded input row lie, in floats: the integers (two to a float), a scale for each unit of
 /// columns, and the sum of the rounded values of each group; scales and sums padded with zeros to whole vectors.
 struct Int16Input {
-  int64_t unit;   // columns of a scale: the group size, but no more than a block
+  int64_t unit;  // columns of a scale: the group size, but no more than a block
   int64_t units;
   int64_t groups;
   int64_t scales;  // offset

@@ -1,8 +1,7 @@
-#include "int16_matmul.h"
-
 #include <cmath>
 
 #include "float_load_avx2.h"
+#include "int16_matmul.h"
 
 namespace punie::kernels {
 namespace {

@@ -47,13 +47,15 @@ void check_shape(int64_t rows, int64_t cols, int bits, int group_size, FloatType
   }
 }
 
-const Test every_format("quantized_matmul is exact but for the rounding of its inputs: every width, group size and scale type, misaligned", [] {
-  for_each_isa([](const std::string& isa) {
-    for (const int bits : {2, 3, 4, 5, 6, 8})
-      for (const int group_size : {32, 64, 128})
-        for (const FloatType type : float_types) check_shape(7, group_size * 3, bits, group_size, type, isa);
-  });
-});
+const Test every_format(
+    "quantized_matmul is exact but for the rounding of its inputs: every width, group size and scale type, misaligned",
+    [] {
+      for_each_isa([](const std::string& isa) {
+        for (const int bits : {2, 3, 4, 5, 6, 8})
+          for (const int group_size : {32, 64, 128})
+            for (const FloatType type : float_types) check_shape(7, group_size * 3, bits, group_size, type, isa);
+      });
+    });
 
 const Test odd_sizes("quantized_matmul is exact at odd row counts and around its block of columns", [] {
   for_each_isa([](const std::string& isa) {

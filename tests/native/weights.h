@@ -102,8 +102,9 @@ inline void check_product(const std::vector<double>& values, int64_t rows, int64
         rounding += std::abs(weight) * half_step;
       }
       const double error = std::abs(y[static_cast<size_t>(i * rows + row)] - sum);
-      check(error <= 1e-6 * magnitude + rounding, what + ": row " + std::to_string(row) + " of input " + std::to_string(i) +
-                                           " is off by " + std::to_string(error / magnitude) + " of its magnitude");
+      check(error <= 1e-6 * magnitude + rounding, what + ": row " + std::to_string(row) + " of input " +
+                                                      std::to_string(i) + " is off by " +
+                                                      std::to_string(error / magnitude) + " of its magnitude");
     }
 }
 
