@@ -1,16 +1,15 @@
 /**
  * Makes `prebuilds/<platform>-<arch>/`: the addon and MLX, ready to be published. `npm run make-prebuild`.
- * Built by prebuildify from a clean copy of the sources, and proved by loading a copy of the result that was moved
- * somewhere else, when nothing of the build is left.
+ * Built by prebuildify from a clean copy of the sources, and proved by a package with nothing but the result, put
+ * together somewhere else when nothing of that build is left: it must give a small model's answer.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { paths } from "./lib/paths.mjs";
-import { whyNotLoadable } from "./lib/prebuilt.mjs";
-import { prepareTools } from "./lib/prepare.mjs";
+import { compileTypeScript, prepareTools } from "./lib/prepare.mjs";
 import { progress, runMain, SetupError } from "./lib/report.mjs";
 
 /** What the build reads; tests/ is left out, and with it the native tests. */
@@ -18,6 +17,7 @@ const SOURCES = ["package.json", "binding.gyp", "CMakeLists.txt", "native", "scr
 
 await runMain(async () => {
   await prepareTools();
+  await compileTypeScript();
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "punie-prebuild-"));
   try {
     const stage = stageSources(path.join(work, "stage"));
@@ -26,7 +26,7 @@ await runMain(async () => {
     const finished = path.join(output, "prebuilds", `${process.platform}-${process.arch}`);
     addMlx(path.join(stage, "build", "native"), finished);
     fs.rmSync(stage, { recursive: true });
-    proveMovable(finished, path.join(work, "moved"));
+    proveThatItAnswers(finished, path.join(work, "package"));
 
     fs.rmSync(paths.prebuild, { recursive: true, force: true });
     fs.mkdirSync(path.dirname(paths.prebuild), { recursive: true });
@@ -89,11 +89,29 @@ function addMlx(built, finished) {
   if (fs.existsSync(blas)) fs.cpSync(blas, path.join(finished, "mlx_cpu.libs"), { recursive: true });
 }
 
-function proveMovable(finished, elsewhere) {
-  fs.cpSync(finished, elsewhere, { recursive: true });
-  const reason = whyNotLoadable(elsewhere);
-  if (reason !== undefined)
-    throw new SetupError(`The prebuilt addon does not load from where it was moved to: ${reason}`);
+/** The model and what it answers are the tests': tokens of mlx-lm, each of them far ahead of the next best. */
+function proveThatItAnswers(finished, elsewhere) {
+  fs.cpSync(finished, path.join(elsewhere, "prebuilds", path.basename(finished)), { recursive: true });
+  fs.cpSync(paths.dist, path.join(elsewhere, "dist"), { recursive: true });
+  fs.copyFileSync(path.join(paths.root, "package.json"), path.join(elsewhere, "package.json"));
+  fs.symlinkSync(path.join(paths.root, "node_modules"), path.join(elsewhere, "node_modules"));
+
+  const fixtures = path.join(paths.root, "tests", "fixtures");
+  const golden = JSON.parse(fs.readFileSync(path.join(fixtures, "goldens", "tasks.golden.json"), "utf8"));
+  const [{ promptIds, text }] = golden.tasks;
+  const model = path.join(fixtures, "tiny-coder-4bit");
+  const args = ["generate", "--model", model, "--device", "cpu", "--prompt-ids", promptIds.join(",")];
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", ...args], {
+    cwd: elsewhere,
+    encoding: "utf8",
+  });
+  if (status !== 0) {
+    throw new SetupError(`The prebuilt addon does not run where it was moved to (${signal ?? status}): ${stderr}`);
+  }
+  if (stdout.trim() !== text) {
+    throw new SetupError(`The prebuilt addon answers ${JSON.stringify(stdout)}, expected ${JSON.stringify(text)}.`);
+  }
+  progress(`moved elsewhere it answers: ${text}`);
 }
 
 function megabytes(directory) {

@@ -55,7 +55,8 @@ function modifiedMs(file) {
   return fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs;
 }
 
-async function compileTypeScript() {
+/** `dist/`, for which the dependencies must be there. */
+export async function compileTypeScript() {
   const project = path.join(paths.root, "tsconfig.build.json");
   if (!fs.existsSync(project)) return;
   const inputs = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
