@@ -1,17 +1,48 @@
-/** Every command, by name, loaded when it is needed. */
+/** Every command: what the list of them needs, and the command itself, loaded when it is asked for. */
 import type { Command } from "commander";
 
 export interface CommandEntry {
   name: string;
+  description: string;
+  /** The command, without its description. */
   create: () => Promise<Command>;
 }
 
 export const COMMANDS: readonly CommandEntry[] = [
-  { name: "download-model", create: async () => (await import("./commands/download-model.js")).downloadModelCommand() },
-  { name: "models", create: async () => (await import("./commands/models.js")).modelsCommand() },
-  { name: "generate", create: async () => (await import("./commands/generate.js")).generateCommand() },
-  { name: "chat", create: async () => (await import("./commands/chat.js")).chatCommand() },
-  { name: "serve", create: async () => (await import("./commands/serve.js")).serveCommand() },
-  { name: "benchmark", create: async () => (await import("./commands/benchmark.js")).benchmarkCommand() },
-  { name: "doctor", create: async () => (await import("./commands/doctor.js")).doctorCommand() },
+  {
+    name: "download-model",
+    description:
+      "fetch a model from the Hugging Face Hub; run again after an interruption, it goes on where it stopped",
+    create: async () => (await import("./commands/download-model.js")).downloadModelCommand(),
+  },
+  {
+    name: "models",
+    description: "list, show, verify and remove the models on this machine",
+    create: async () => (await import("./commands/models.js")).modelsCommand(),
+  },
+  {
+    name: "generate",
+    description: "generate one answer, streamed to stdout",
+    create: async () => (await import("./commands/generate.js")).generateCommand(),
+  },
+  {
+    name: "chat",
+    description: "talk with a model; /help lists what else a line can do",
+    create: async () => (await import("./commands/chat.js")).chatCommand(),
+  },
+  {
+    name: "serve",
+    description: "serve a model over HTTP, for OpenAI's clients",
+    create: async () => (await import("./commands/serve.js")).serveCommand(),
+  },
+  {
+    name: "benchmark",
+    description: "measure tokens/s for prompt and answer",
+    create: async () => (await import("./commands/benchmark.js")).benchmarkCommand(),
+  },
+  {
+    name: "doctor",
+    description: "check this machine: Node, MLX, memory, models, the Hub; says what to do about each problem",
+    create: async () => (await import("./commands/doctor.js")).doctorCommand(),
+  },
 ];

@@ -1,18 +1,16 @@
-/** Reads the command line, runs its command, and says how that went as an exit code. */
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { COMMANDS, type CommandEntry } from "./commands.js";
-import { answer, complain, complainOfUsage, leaveWhenStdoutCloses, noteText } from "./output.js";
+/** Runs a command line, and says how that went as an exit code. */
+import { CommanderError } from "commander";
+import { complain } from "./output.js";
+import { createProgram } from "./program.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const VERSION_FLAGS = ["-v", "--version"];
 
 /** @param args What follows `punie`. @returns The exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
-  leaveWhenStdoutCloses();
+  const asked = askedFor(args);
   try {
-    const program = await createProgram(args);
+    const program = await createProgram((name) => name === asked);
     if (args.length === 0) {
       program.outputHelp({ error: true });
       return EXIT_USAGE;
@@ -26,44 +24,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Only the command that is asked for is loaded; help, and a name that is not known, need them all. */
-async function createProgram(args: readonly string[]): Promise<Command> {
-  const program = new Command("punie")
-    .description("Run quantized language models inside this process, on Apple's MLX.")
-    .version(packageVersion(), VERSION_FLAGS.join(", "), "print the version")
-    .helpCommand("help [command]", "print a command's help")
-    .showSuggestionAfterError()
-    .addHelpText("after", EXAMPLES);
-  for (const { create } of commandsFor(args)) program.addCommand(await create());
-  configure(program);
-  return program;
-}
-
-function commandsFor([first, second]: readonly string[]): readonly CommandEntry[] {
-  if (first !== undefined && VERSION_FLAGS.includes(first)) return [];
-  const asked = COMMANDS.filter(({ name }) => name === (first === "help" ? second : first));
-  return asked.length > 0 ? asked : COMMANDS;
-}
-
-const EXAMPLES = `
-Examples:
-  $ punie download-model mlx-community/Qwen2.5-Coder-7B-Instruct-4bit
-  $ punie generate --prompt "Write a Python function that adds two numbers."
-  $ punie chat --model ./my-model
-`;
-
-/** Commander would exit, and write where it likes; both are ours to do. Subcommands don't inherit this by themselves. */
-function configure(command: Command): void {
-  command.exitOverride().configureOutput({
-    writeOut: answer,
-    writeErr: noteText,
-    outputError: complainOfUsage,
-  });
-  for (const subcommand of command.commands) configure(subcommand);
-}
-
-/** `src/cli` and `dist/cli` lie equally deep in the package. */
-function packageVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+/** The command that will run, or whose help will be printed. `punie` itself has no options with values. */
+function askedFor(args: readonly string[]): string | undefined {
+  const [first, second] = args.filter((arg) => !arg.startsWith("-"));
+  return first === "help" ? second : first;
 }

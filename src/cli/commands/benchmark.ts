@@ -37,7 +37,6 @@ interface Report extends Measured {
 export function benchmarkCommand(): Command {
   const shape = new Option("--shape <name>", "a model of this shape with made-up 4-bit weights: nothing is downloaded");
   const command = new Command("benchmark")
-    .description("measure tokens/s for prompt and answer")
     .addOption(shape.choices(Object.keys(SHAPES)).conflicts("model"))
     .option("--prompt-tokens <n>", "tokens of the prompt", positiveInteger, 512)
     .option("--generate-tokens <n>", "tokens of the answer", atLeastTwo, 128)

@@ -8,9 +8,7 @@ interface ChatFlags extends ModelFlags, SamplingFlags {
 }
 
 export function chatCommand(): Command {
-  const command = new Command("chat")
-    .description("talk with a model; /help lists what else a line can do")
-    .option("--system <text>", "the system message");
+  const command = new Command("chat").option("--system <text>", "the system message");
   addModelOptions(command);
   addSamplingOptions(command);
   return command.addHelpText("after", EXAMPLES).action((flags: ChatFlags) => chat(flags, command));

@@ -28,7 +28,6 @@ interface DoctorFlags {
 
 export function doctorCommand(): Command {
   return new Command("doctor")
-    .description("check this machine: Node, MLX, memory, models, the Hub; says what to do about each problem")
     .option("--models-dir <dir>", "where models lie (environment: PUNIE_MODELS_DIR)")
     .option("--offline", "don't try to reach the Hub")
     .option("--json", "print one JSON object")

@@ -29,9 +29,6 @@ interface DownloadFlags {
 
 export function downloadModelCommand(): Command {
   return new Command("download-model")
-    .description(
-      "fetch a model from the Hugging Face Hub; run again after an interruption, it goes on where it stopped",
-    )
     .argument("[name]", `ORG/NAME (default: PUNIE_MODEL, else ${DEFAULT_MODEL})`)
     .option("--list", "list models that are known to work well, and fetch nothing")
     .option("--models-dir <dir>", "where models lie (environment: PUNIE_MODELS_DIR; default: ~/.cache/punie/models)")

@@ -20,7 +20,6 @@ interface GenerateFlags extends ModelFlags, SamplingFlags, PromptFlags {
 
 export function generateCommand(): Command {
   const command = new Command("generate")
-    .description("generate one answer, streamed to stdout")
     .option("-p, --prompt <text>", "one user message, through the model's chat template (raw text with --raw)")
     .option("--prompt-file <file>", "the same, from a file ('-' is stdin)")
     .option("--prompt-ids <ids>", "token ids, such as 1,2,3, as they stand", tokenIds)

@@ -25,7 +25,7 @@ interface ModelsFlags {
 }
 
 export function modelsCommand(): Command {
-  const models = new Command("models").description("list, show, verify and remove the models on this machine");
+  const models = new Command("models");
   models.addCommand(
     withFlags(new Command("list").description("what is on disk, unfinished downloads too")).action(list),
     {

@@ -24,7 +24,6 @@ const LAST_PORT = 65_535;
 
 export function serveCommand(): Command {
   const command = new Command("serve")
-    .description("serve a model over HTTP, for OpenAI's clients")
     .option("--host <host>", "address to listen at; 0.0.0.0 is every one of this machine's", DEFAULT_HOST)
     .option("--port <port>", "port to listen at; 0 takes a free one", port, DEFAULT_PORT)
     .option("--api-key <key>", "what clients must send (environment: PUNIE_API_KEY, which other users can't read)")
