@@ -45,4 +45,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     description: "check this machine: Node, MLX, memory, models, the Hub; says what to do about each problem",
     create: async () => (await import("./commands/doctor.js")).doctorCommand(),
   },
+  {
+    name: "completion",
+    description: "print the completion script of a shell",
+    create: async () => (await import("./commands/completion.js")).completionCommand(),
+  },
 ];

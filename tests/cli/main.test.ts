@@ -8,7 +8,7 @@ import { runCli } from "../../src/cli/run.js";
 import { type RunResult, runPunie } from "../helpers/run-punie.js";
 
 const NO_SOCKETS = fileURLToPath(new URL("../helpers/no-sockets.cjs", import.meta.url));
-const COMMANDS = ["download-model", "models", "generate", "chat", "serve", "benchmark", "doctor"];
+const COMMANDS = ["download-model", "models", "generate", "chat", "serve", "benchmark", "doctor", "completion"];
 
 /** Runs the command line in this process: what never gets as far as a model needs none of its own. */
 async function runHere(args: readonly string[]): Promise<RunResult> {
