@@ -2,6 +2,7 @@
  * Keeps web pages from driving a server on this machine. A page of another site sends its own Origin; one whose name
  * was pointed at 127.0.0.1 after it was loaded (DNS rebinding) sends its own name as Host.
  */
+import { isIP } from "node:net";
 import { HttpError } from "./http-error.js";
 
 /** @throws HttpError 403 when the Host is none of ours, or the Origin is not that Host. */
@@ -37,6 +38,12 @@ function isLoopback(name: string): boolean {
 /** As `URL` writes a host: lower case, IPv6 in brackets. */
 function normalName(host: string): string | undefined {
   return parse(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}`)?.hostname;
+}
+
+/** Whether it is a name or an address alone, without scheme, port or path. */
+export function isHostName(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, "$1");
+  return !/[/\\?#@]/.test(host) && (!bare.includes(":") || isIP(bare) !== 0) && normalName(host) !== undefined;
 }
 
 function hostOf(url: string): string | undefined {

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { PunieError } from "../errors.js";
-import { checkHostAndOrigin } from "./allowed-host.js";
+import { checkHostAndOrigin, isHostName } from "./allowed-host.js";
 import { checkApiKey } from "./api-key.js";
 import type { LogLevel, ServerContext } from "./context.js";
 import { HttpError, toHttpError } from "./http-error.js";
@@ -16,9 +16,11 @@ export interface HandlerOptions {
   modelNames?: readonly string[];
   /** Every route but /health then needs `Authorization: Bearer <apiKey>`. */
   apiKey?: string;
-  /** Host names answered for over HTTP beside the loopback ones. */
+  /** Host names or addresses, without a port, answered for over HTTP beside the loopback ones. */
   allowedHosts?: readonly string[];
-  /** Requests that may wait while one runs; more get a 429. Default 16. */
+  /** Requests that may be at the model at once. Default 8: so many share its forward passes. */
+  concurrency?: number;
+  /** Requests that may wait beside those; more get a 429. Default 16. */
   queueLimit?: number;
   /** Largest body of a request, in bytes. Default 32 MiB. */
   bodyLimitBytes?: number;
@@ -33,6 +35,7 @@ export interface HandlerOptions {
 /** Usable as `fetch`. As `fetch` does, it rejects with the signal's reason when that aborts before there is a response. */
 export type Handler = (input: Request | string | URL, init?: RequestInit) => Promise<Response>;
 
+const DEFAULT_CONCURRENCY = 8;
 const DEFAULT_QUEUE_LIMIT = 16;
 const DEFAULT_BODY_LIMIT_BYTES = 32 * 1024 * 1024;
 /** Shorter than the idle limits of common proxies (nginx: 60 s) and of impatient clients. */
@@ -103,11 +106,22 @@ function createContext(model: ServedModel, options: HandlerOptions): ServerConte
     throw new PunieError("INVALID_OPTION", "model: expected what loadModel returned, or anything with its stream().");
   }
   if (options.apiKey === "") throw new PunieError("INVALID_OPTION", "apiKey: expected a key, received an empty one.");
+  for (const host of options.allowedHosts ?? []) {
+    if (!isHostName(host)) {
+      throw new PunieError(
+        "INVALID_OPTION",
+        `allowedHosts: expected names or addresses without a port, received ${JSON.stringify(host)}.`,
+      );
+    }
+  }
   const [first = "local", ...others] = options.modelNames ?? [];
   return {
     model,
     modelNames: [first, ...others],
-    queue: new RequestQueue(atLeast("queueLimit", 0, options.queueLimit, DEFAULT_QUEUE_LIMIT)),
+    queue: new RequestQueue(
+      atLeast("concurrency", 1, options.concurrency, DEFAULT_CONCURRENCY),
+      atLeast("queueLimit", 0, options.queueLimit, DEFAULT_QUEUE_LIMIT),
+    ),
     bodyLimitBytes: atLeast("bodyLimitBytes", 1, options.bodyLimitBytes, DEFAULT_BODY_LIMIT_BYTES),
     keepAliveMs: atLeast("keepAliveMs", 1, options.keepAliveMs, DEFAULT_KEEP_ALIVE_MS),
     created: Math.floor(Date.now() / 1000),

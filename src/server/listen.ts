@@ -16,11 +16,18 @@ export interface Listening {
 /** Long enough for an answer that was stopped to tell its client so. */
 const CLOSE_GRACE_MS = 1_000;
 
+export interface ListenOptions {
+  host: string;
+  /** 0 takes any free one. */
+  port: number;
+  /** Told of what befalls the server while it listens, such as connections that the system has no handles left for. */
+  onError?: (error: Error) => void;
+}
+
 /**
- * @param port 0 takes any free one.
  * @throws PunieError `INVALID_OPTION` when the address can't be listened at.
  */
-export async function listen(handler: Handler, { host, port }: { host: string; port: number }): Promise<Listening> {
+export async function listen(handler: Handler, { host, port, onError }: ListenOptions): Promise<Listening> {
   // Not `fetch: handler`: it is handed Node's own objects as a second argument.
   const fetch = (request: Request) => handler(request);
   const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server;
@@ -28,6 +35,8 @@ export async function listen(handler: Handler, { host, port }: { host: string; p
     server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)));
     server.listen(port, host, resolve);
   });
+  // Without a listener the error would end the process, and all requests with it.
+  server.removeAllListeners("error").on("error", (error: Error) => onError?.(error));
   const { port: bound } = server.address() as AddressInfo;
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,

@@ -2,21 +2,23 @@ import { HttpError } from "./http-error.js";
 
 const LONGEST_RETRY_SECONDS = 60;
 
-/** Lets one request at a time at the model, in the order they came, and a limited number wait. */
+/** Lets a limited number of requests at the model at once, in the order they came, and a limited number wait. */
 export class RequestQueue {
+  readonly #concurrency: number;
   readonly #limit: number;
   readonly #waiting = new Set<() => void>();
-  #running = false;
+  #running = 0;
   #lastMs = 0;
 
-  /** @param limit How many may wait beside the one that runs. */
-  constructor(limit: number) {
+  /** @param limit How many may wait beside the `concurrency` ones that run. */
+  constructor(concurrency: number, limit: number) {
+    this.#concurrency = concurrency;
     this.#limit = limit;
   }
 
   /** Requests that run or wait. */
   get length(): number {
-    return this.#waiting.size + (this.#running ? 1 : 0);
+    return this.#waiting.size + this.#running;
   }
 
   /**
@@ -26,11 +28,9 @@ export class RequestQueue {
    */
   async enter(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.#running) {
-      if (this.#waiting.size >= this.#limit) throw this.#full();
-      await this.#turn(signal);
-    }
-    this.#running = true;
+    if (this.#running < this.#concurrency) this.#running++;
+    else if (this.#waiting.size < this.#limit) await this.#turn(signal);
+    else throw this.#full();
     const startedAt = performance.now();
     return () => {
       this.#lastMs = performance.now() - startedAt;
@@ -57,7 +57,7 @@ export class RequestQueue {
   #next(): void {
     const [begin] = this.#waiting;
     if (begin === undefined) {
-      this.#running = false;
+      this.#running--;
       return;
     }
     this.#waiting.delete(begin);

@@ -164,6 +164,9 @@ describe("punie serve that can't", () => {
 
   it.each([
     ["--port", "65536", "Expected a port from 0 to 65535."],
+    ["--host", "", "Expected a host name or an address."],
+    ["--allow-host", "box.example:8000", "Expected a host name or an address, without a port."],
+    ["--allow-host", "http://box.example", "Expected a host name or an address, without a port."],
     ["--port", "http", "Expected a port from 0 to 65535."],
     ["--log-level", "loud", "Allowed choices are error, warn, info, debug."],
   ])("refuses %s %s as wrong usage", async (flag, value, message) => {

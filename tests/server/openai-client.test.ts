@@ -1,5 +1,6 @@
+import { Server } from "node:net";
 import OpenAI, { APIUserAbortError, AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from "openai";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createHandler, type Handler, type ServedPart } from "../../src/server/index.js";
 import { type Listening, listen } from "../../src/server/listen.js";
 import { FakeModel, HELLO, USAGE, until } from "./fake-model.js";
@@ -29,7 +30,8 @@ describe.each(WAYS)("the openai client %s", (way) => {
 
   async function clientOf(parts: ServedPart[] = HELLO) {
     const model = new FakeModel(parts);
-    return { model, openai: await client(createHandler(model, { apiKey, modelNames: ["org/tiny"], queueLimit: 1 })) };
+    const options = { apiKey, modelNames: ["org/tiny"], concurrency: 1, queueLimit: 1 };
+    return { model, openai: await client(createHandler(model, options)) };
   }
 
   it("lists models", async () => {
@@ -158,6 +160,17 @@ describe("a server behind a socket", () => {
   it("refuses a body that is too large", async () => {
     const response = await fetch(`${server.url}/echo`, { method: "POST", body: JSON.stringify("x".repeat(200)) });
     expect(response.status).toBe(413);
+  });
+
+  it("goes on after errors that befall it, and tells of them", async () => {
+    const listening = vi.spyOn(Server.prototype, "listen");
+    const onError = vi.fn();
+    const { url, close } = await listen(handler, { host: "127.0.0.1", port: 0, onError });
+    const errors = [new Error("accept EMFILE"), new Error("accept EMFILE again")];
+    for (const error of errors) listening.mock.contexts[0]?.emit("error", error);
+    expect(onError.mock.calls).toEqual(errors.map((error) => [error]));
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    await close();
   });
 
   it("says so when its port is taken", async () => {

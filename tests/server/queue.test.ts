@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { createHandler, type Handler } from "../../src/server/index.js";
+import { createHandler, type Handler, type HandlerOptions } from "../../src/server/index.js";
 import { ask, toldError } from "./ask.js";
 import { FakeModel, until } from "./fake-model.js";
 
 /** A handler whose one turn is taken by a request that has begun to answer. */
-async function busy(options: { queueLimit?: number; signal?: AbortSignal } = {}) {
+async function busy(options: HandlerOptions = {}) {
   const model = new FakeModel();
   const release = model.hold();
-  const handler = createHandler(model, options);
+  const handler = createHandler(model, { concurrency: 1, ...options });
   const leave = new AbortController();
   const first = ask(handler, {}, { signal: leave.signal });
   await until(() => model.running === 1);
@@ -24,7 +24,19 @@ async function textOf(handler: Handler, fields: object): Promise<string> {
 }
 
 describe("requests", () => {
-  it("run one after another, in the order they came", async () => {
+  it("run at once up to eight, and the others after them", async () => {
+    const model = new FakeModel();
+    const release = model.hold();
+    const handler = createHandler(model);
+    const answers = Array.from({ length: 11 }, (_, seed) => content(ask(handler, { seed })));
+    await until(() => model.running === 8);
+    release();
+    expect(await Promise.all(answers)).toEqual(Array(11).fill("Hello"));
+    expect(model.mostRunning).toBe(8);
+    expect(model.running).toBe(0);
+  });
+
+  it("come to the model in the order they came", async () => {
     const { model, release, handler, first } = await busy();
     const others = [1, 2, 3].map((seed) => content(ask(handler, { seed })));
     release();

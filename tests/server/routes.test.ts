@@ -19,6 +19,11 @@ describe("createHandler", () => {
   });
 
   it.each([
+    [{ concurrency: 0 }, "concurrency: expected an integer of at least 1, received 0."],
+    [
+      { allowedHosts: ["box.example:8000"] },
+      'allowedHosts: expected names or addresses without a port, received "box.example:8000".',
+    ],
     [{ queueLimit: -1 }, "queueLimit: expected an integer of at least 0, received -1."],
     [{ bodyLimitBytes: 0 }, "bodyLimitBytes: expected an integer of at least 1, received 0."],
     [{ keepAliveMs: 0.5 }, "keepAliveMs: expected an integer of at least 1, received 0.5."],

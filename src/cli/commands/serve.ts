@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { PunieError } from "../../errors.js";
 import type { ResolvedModel } from "../../models/resolve-model.js";
+import { isHostName } from "../../server/allowed-host.js";
 import { interruptible } from "../interrupt.js";
 import { LOG_LEVELS, type Log, type LogLevel, openLogFile } from "../log-file.js";
 import { addModelOptions, loadOptions, type ModelFlags, modelName } from "../model-options.js";
@@ -24,10 +25,10 @@ const LAST_PORT = 65_535;
 
 export function serveCommand(): Command {
   const command = new Command("serve")
-    .option("--host <host>", "address to listen at; 0.0.0.0 is every one of this machine's", DEFAULT_HOST)
+    .option("--host <host>", "address to listen at; 0.0.0.0 is every one of this machine's", host, DEFAULT_HOST)
     .option("--port <port>", "port to listen at; 0 takes a free one", port, DEFAULT_PORT)
     .option("--api-key <key>", "what clients must send (environment: PUNIE_API_KEY, which other users can't read)")
-    .option("--allow-host <name>", "a host name that requests may come for; may be repeated", repeated);
+    .option("--allow-host <name>", "a host name that requests may come for; may be repeated", hostNames);
   addModelOptions(command)
     .option("--log-dir <dir>", "where punie.log is written (default: ~/.punie/logs)")
     .addOption(
@@ -46,13 +47,20 @@ Examples:
   $ curl http://127.0.0.1:8000/v1/chat/completions -d '{"messages": [{"role": "user", "content": "Hi"}]}'
 `;
 
+/** Node would listen at every address for an empty one. */
+function host(text: string): string {
+  if (text === "") throw new InvalidArgumentError("Expected a host name or an address.");
+  return text;
+}
+
 function port(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(value <= LAST_PORT)) throw new InvalidArgumentError(`Expected a port from 0 to ${LAST_PORT}.`);
   return value;
 }
 
-function repeated(text: string, before: string[] = []): string[] {
+function hostNames(text: string, before: string[] = []): string[] {
+  if (!isHostName(text)) throw new InvalidArgumentError("Expected a host name or an address, without a port.");
   return [...before, text];
 }
 
@@ -81,7 +89,8 @@ async function serve(flags: ServeFlags, signal: AbortSignal): Promise<void> {
       log,
       ...(apiKey === undefined ? {} : { apiKey }),
     });
-    const server = await listen(handler, { host: flags.host, port: flags.port });
+    const onError = (error: Error) => log("warn", `The server goes on after: ${error.message}`);
+    const server = await listen(handler, { host: flags.host, port: flags.port, onError });
     log("info", `serving ${names[0]} on ${server.url}`);
     note(banner(names[0], server.url, apiKey !== undefined));
     if (apiKey === undefined && !isLoopback(flags.host)) {
@@ -118,10 +127,11 @@ const EVERY_ADDRESS = ["0.0.0.0", "::"];
 
 /** The names that requests come for when the server listens at `host`. */
 function hostsOf(host: string): string[] {
-  if (!EVERY_ADDRESS.includes(host)) return [host];
   const addresses = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const every = [hostname(), `${hostname()}.local`, ...addresses.map(({ address }) => address)];
+  const names = EVERY_ADDRESS.includes(host) ? every : [host];
   // A link-local address has its interface in it (%eth0), which no Host header has.
-  return [hostname(), `${hostname()}.local`, ...addresses.map(({ address }) => address.replace(/%.*$/, ""))];
+  return names.map((name) => name.replace(/%.*$/, "")).filter(isHostName);
 }
 
 function banner(model: string, url: string, locked: boolean): string {
