@@ -167,7 +167,7 @@ describe("a server behind a socket", () => {
     const onError = vi.fn();
     const { url, close } = await listen(handler, { host: "127.0.0.1", port: 0, onError });
     const errors = [new Error("accept EMFILE"), new Error("accept EMFILE again")];
-    for (const error of errors) listening.mock.contexts[0]?.emit("error", error);
+    for (const error of errors) (listening.mock.contexts[0] as Server).emit("error", error);
     expect(onError.mock.calls).toEqual(errors.map((error) => [error]));
     expect((await fetch(`${url}/health`)).status).toBe(200);
     await close();
