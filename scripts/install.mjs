@@ -1,11 +1,14 @@
 /**
- * npm's install script: uses the package's prebuilt addon where it loads, else builds from source.
- * `PUNIE_SKIP_BUILD=1` does nothing; the addon can be made later with `npm run build:native`.
+ * npm's install script: uses the package's prebuilt addon where it loads, else builds from source; in a checkout it
+ * compiles the TypeScript too, so that `npx punie` is there. `PUNIE_SKIP_BUILD=1` does nothing; all of it can be made
+ * later with `npm run build`.
  */
 import fs from "node:fs";
+import path from "node:path";
 import { buildAddon } from "./lib/build-addon.mjs";
 import { paths } from "./lib/paths.mjs";
 import { whyNotLoadable } from "./lib/prebuilt.mjs";
+import { compileTypeScript } from "./lib/prepare.mjs";
 import { progress, runMain, SetupError } from "./lib/report.mjs";
 import { checkNode, checkPlatform } from "./lib/requirements.mjs";
 
@@ -13,11 +16,20 @@ await runMain(async () => {
   if (process.env.PUNIE_SKIP_BUILD === "1") return;
   checkNode();
   checkPlatform();
-  if (fs.existsSync(paths.prebuild)) {
-    const reason = whyNotLoadable(paths.prebuild);
-    if (reason === undefined) return;
-    progress(`the prebuilt addon can't be used (${reason}); building from source`);
-  }
+  if (!hasPrebuilt()) await buildFromSource();
+  // Without the development dependencies there is no compiler, and whoever left them out knows why.
+  if (fs.existsSync(path.join(paths.root, "node_modules", "typescript"))) await compileTypeScript();
+});
+
+function hasPrebuilt() {
+  if (!fs.existsSync(paths.prebuild)) return false;
+  const reason = whyNotLoadable(paths.prebuild);
+  if (reason === undefined) return true;
+  progress(`the prebuilt addon can't be used (${reason}); building from source`);
+  return false;
+}
+
+async function buildFromSource() {
   try {
     await buildAddon();
   } catch (error) {
@@ -27,4 +39,4 @@ await runMain(async () => {
       { cause: error },
     );
   }
-});
+}
