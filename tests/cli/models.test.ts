@@ -75,7 +75,7 @@ test("show tells architecture and sizes, and prints the model card without what 
 test("remove asks on a terminal only: without one it wants --yes", async () => {
   const refused = await punie("models", "remove", "org/tiny");
   expect(refused).toMatchObject({
-    code: 1,
+    code: 2,
     stdout: "",
     stderr: expect.stringContaining("models remove org/tiny --yes"),
   });
@@ -98,6 +98,7 @@ test.each([
   [["models", "show", "./none"], 1, "no such file or directory"],
   [["models", "show", "org/ne", "extra"], 2, "too many arguments"],
   [["models", "shwo", "org/tiny"], 2, "error"],
+  [["models", "lst"], 2, "'lst' is not one of list, show, verify, remove"],
   [["models", "show"], 2, "missing required argument"],
 ])("%j exits with %i", async (args, expected, text) => {
   const { code, stdout, stderr } = await punie(...args);

@@ -1,7 +1,7 @@
 /** `punie models`: what is on this machine. */
 
 import { join } from "node:path";
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { PunieError } from "../../errors.js";
 import { downloadCommand, shellQuote } from "../../models/download-command.js";
@@ -26,12 +26,14 @@ interface ModelsFlags {
 
 export function modelsCommand(): Command {
   const models = new Command("models");
-  models.addCommand(
-    withFlags(new Command("list").description("what is on disk, unfinished downloads too")).action(list),
-    {
-      isDefault: true,
-    },
-  );
+  const listing = withFlags(new Command("list").description("what is on disk, unfinished downloads too"));
+  // As the default it gets what is no command's name, which is a slip to tell of as such.
+  listing.allowExcessArguments().action(async (flags: ModelsFlags) => {
+    const [unknown] = listing.args;
+    if (unknown !== undefined) listing.error(`error: '${unknown}' is not one of ${commandNames(models)}`);
+    await list(flags);
+  });
+  models.addCommand(listing, { isDefault: true });
   models.addCommand(named("show", "sizes, architecture, quantization and the model card").action(show));
   models.addCommand(named("verify", "hash every file again and compare").action(verify));
   models.addCommand(
@@ -47,6 +49,10 @@ Examples:
   $ punie models verify mlx-community/Qwen2.5-Coder-3B-Instruct-4bit
   $ punie models remove mlx-community/Qwen2.5-Coder-3B-Instruct-4bit --yes
 `;
+
+function commandNames(command: Command): string {
+  return command.commands.map((subcommand) => subcommand.name()).join(", ");
+}
 
 function withFlags(command: Command): Command {
   return command
@@ -121,7 +127,8 @@ function weightsText({ quantization }: ModelDirectory): string {
   if (quantization === undefined) return "not quantized";
   const { bits, groupSize } = quantization.defaults;
   const own = Object.keys(quantization.layers).length;
-  return `${bits}-bit, group ${groupSize}${own > 0 ? `, ${own} layers with their own` : ""}`;
+  const ownText = own === 0 ? "" : `, ${own} ${own === 1 ? "layer with its" : "layers with their"} own`;
+  return `${bits}-bit, group ${groupSize}${ownText}`;
 }
 
 /** The YAML between two lines of `---` at the start of a model card is for the Hub. */
@@ -167,8 +174,12 @@ async function findToVerify(name: string, flags: ModelsFlags): Promise<ResolvedM
 }
 
 async function remove(name: string, flags: ModelsFlags): Promise<void> {
+  await interruptible((signal) => findAndRemove(name, flags, signal));
+}
+
+async function findAndRemove(name: string, flags: ModelsFlags, signal: AbortSignal): Promise<void> {
   const model = await findRemovable(name, { modelsDir: flags.modelsDir });
-  if (!flags.yes && !(await confirmed(model, flags))) {
+  if (!flags.yes && !(await confirmed(model, flags, signal))) {
     note("Nothing was removed.");
     return;
   }
@@ -177,7 +188,7 @@ async function remove(name: string, flags: ModelsFlags): Promise<void> {
   else answer(`Removed ${removed.name}: ${formatBytes(removed.bytes)} freed.\n`);
 }
 
-async function confirmed(model: ModelInfo, flags: ModelsFlags): Promise<boolean> {
+async function confirmed(model: ModelInfo, flags: ModelsFlags, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY) {
     const dir = flags.modelsDir === undefined ? "" : ` --models-dir ${shellQuote(flags.modelsDir)}`;
     throw new PunieError(
@@ -186,10 +197,24 @@ async function confirmed(model: ModelInfo, flags: ModelsFlags): Promise<boolean>
         `Use: punie models remove ${model.name} --yes${dir}`,
     );
   }
+  const reply = await ask(`Remove ${model.path} (${formatBytes(model.bytes)})? [y/N] `, signal);
+  return /^y(es)?$/i.test(reply.trim());
+}
+
+/** The line that is typed; empty for Ctrl-D. Rejects with the signal's reason, which Ctrl-C brings about. */
+async function ask(question: string, signal: AbortSignal): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: noteStream });
   try {
-    const reply = await terminal.question(`Remove ${model.path} (${formatBytes(model.bytes)})? [y/N] `);
-    return /^y(es)?$/i.test(reply.trim());
+    return await new Promise<string>((resolve, reject) => {
+      // Readline takes Ctrl-C as a key; for us it is the signal that it is everywhere else.
+      terminal.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
+      signal.addEventListener("abort", () => {
+        note("");
+        reject(signal.reason);
+      });
+      terminal.once("close", () => resolve(""));
+      terminal.question(question, resolve);
+    });
   } finally {
     terminal.close();
   }
