@@ -67,7 +67,8 @@ export function isNoteTerminal(): boolean {
 export function leaveWhenStdoutCloses(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
-    complain(error);
+    // A full disk, for one: nothing of ours is at fault.
+    note(red(`Can't write to stdout: ${error.message}.`));
     process.exit(1);
   });
   // Nobody is left to be told.

@@ -1,5 +1,7 @@
 /** Runs a command line, and says how that went as an exit code. */
 import { CommanderError } from "commander";
+import { PunieError } from "../errors.js";
+import { withFlagName } from "./flag-names.js";
 import { complain } from "./output.js";
 import { createProgram } from "./program.js";
 
@@ -19,8 +21,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-    complain(error);
-    return EXIT_FAILED;
+    complain(withFlagName(error));
+    return error instanceof PunieError && error.code === "INVALID_OPTION" ? EXIT_USAGE : EXIT_FAILED;
   }
 }
 

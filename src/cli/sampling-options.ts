@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { RequestOptions } from "../api/request.js";
 import { SAMPLING_OPTIONS } from "../api/sampling.js";
 import { PunieError } from "../errors.js";
+import { withFlagName } from "./flag-names.js";
 import { decimal, integer, positiveInteger } from "./numbers.js";
 
 /** Flags that were not given are absent: the API's defaults, or the model's own, fill them in. */
@@ -21,15 +22,16 @@ export interface SamplingFlags {
   stop?: string[];
 }
 
-export function addSamplingOptions(command: Command): Command {
+/** @param unset What `--temperature` and `--repetition-context` are where they aren't given, but for their number. */
+export function addSamplingOptions(command: Command, unset = ""): Command {
   return command
     .option("--max-tokens <n>", "most tokens of the answer (default: 2048)", positiveInteger)
-    .option("--temperature <t>", "0 takes the likeliest token each time (default: 0)", decimal)
+    .option("--temperature <t>", `0 takes the likeliest token each time (default: ${unset}0)`, decimal)
     .option("--top-p <p>", "keep the likeliest tokens up to this share of probability", decimal)
     .option("--top-k <k>", "keep the k likeliest tokens", integer)
     .option("--min-p <p>", "keep tokens at least this times as likely as the likeliest", decimal)
     .option("--repetition-penalty <x>", "above 1, makes recent tokens less likely", decimal)
-    .option("--repetition-context <n>", "how many last tokens penalties look at (default: 20)", integer)
+    .option("--repetition-context <n>", `how many last tokens penalties look at (default: ${unset}20)`, integer)
     .option("--presence-penalty <x>", "lowers tokens that were seen, once", decimal)
     .option("--frequency-penalty <x>", "lowers tokens that were seen, for each time", decimal)
     .option("--logit-bias <id=value>", "adds to a token's logit; may be repeated", logitBias)
@@ -49,7 +51,7 @@ export async function samplingOptions(flags: SamplingFlags, command: Command): P
     // A prompt that is surely right, and ids that the model is to judge: only the flags can be wrong here.
     checkRequest({ ...given, prompt: [0] }, Number.MAX_SAFE_INTEGER);
   } catch (error) {
-    if (error instanceof PunieError) command.error(`error: ${error.message}`);
+    if (error instanceof PunieError) command.error(`error: ${(withFlagName(error) as PunieError).message}`);
     throw error;
   }
   return given;

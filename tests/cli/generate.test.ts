@@ -1,8 +1,12 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runPunie } from "../helpers/run-punie.js";
+import { MAIN, runPunie } from "../helpers/run-punie.js";
 import { copyTinyModel, TINY_MODEL } from "../helpers/tiny-model.js";
 
 const QUESTION = "What is the capital of France?";
@@ -136,27 +140,58 @@ describe("punie generate", () => {
   });
 
   it.each([
-    ["an empty prompt", () => ["--prompt", ""], "The prompt is empty"],
-    ["a file that isn't there", () => ["--prompt-file", join(folder, "absent")], "--prompt-file"],
-    ["messages that are no JSON", async () => ["--messages", await file("bad.json", "[{")], "not valid JSON"],
-    ["messages without roles", async () => ["--messages", await file("odd.json", "[{}]")], "messages[0].role"],
+    ["an empty prompt", 2, () => ["--prompt", ""], "The prompt is empty"],
+    ["a file that isn't there", 2, () => ["--prompt-file", join(folder, "absent")], "--prompt-file"],
+    ["messages that are no JSON", 2, async () => ["--messages", await file("bad.json", "[{")], "not valid JSON"],
+    ["messages without roles", 2, async () => ["--messages", await file("odd.json", "[{}]")], "messages[0].role"],
     [
       "a file that is no text",
+      2,
       async () => ["--prompt-file", await file("binary", Uint8Array.of(0xff, 0xfe, 0))],
       "--prompt-file",
     ],
-    ["ids past the vocabulary", () => ["--prompt-ids", "1280"], "a token id from 0 to 1279"],
+    [
+      "ids past the vocabulary",
+      2,
+      () => ["--prompt-ids", "1280"],
+      "--prompt-ids[0]: expected a token id from 0 to 1279",
+    ],
     [
       "a prompt longer than the context",
+      1,
       () => ["--prompt", QUESTION, "--context-length", "5"],
       "The prompt has 27 tokens; the context holds 5",
     ],
-    ["a longer context than the model's", () => ["--prompt", "x", "--context-length", "4096"], "at most 2048"],
-    ["a device that isn't here", () => ["--prompt", "x", "--device", "cuda"], "device: expected one that this machine"],
-  ])("refuses %s with exit code 1 and an empty stdout", async (_, args, message) => {
+    [
+      "a longer context than the model's",
+      2,
+      () => ["--prompt", "x", "--context-length", "4096"],
+      "--context-length: expected at most 2048",
+    ],
+    [
+      "a device that isn't here",
+      2,
+      () => ["--prompt", "x", "--device", "cuda"],
+      "--device: expected one that this machine",
+    ],
+  ])("refuses %s with exit code %i and an empty stdout", async (_, expected, args, message) => {
     const { stdout, stderr, exitCode } = await generate(...(await args()));
-    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: expected });
     expect(stderr).toContain(message);
     expect(stderr).not.toContain("    at ");
+  });
+
+  it("says that stdout can't be written, as of a full disk, without a word of a fault of ours", async () => {
+    const readOnly = await open(join(TINY_MODEL, "config.json"), "r");
+    try {
+      const child = spawn(process.execPath, [MAIN, "generate", "--model", TINY_MODEL, "--prompt", QUESTION], {
+        stdio: ["ignore", readOnly.fd, "pipe"],
+      });
+      const [stderr, [exitCode]] = await Promise.all([text(child.stderr as Readable), once(child, "close")]);
+      expect(stderr).toMatch(/^Can't write to stdout: EBADF[^\n]*\n$/);
+      expect(exitCode).toBe(1);
+    } finally {
+      await readOnly.close();
+    }
   });
 });

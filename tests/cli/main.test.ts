@@ -62,7 +62,7 @@ describe("punie", () => {
     [
       "a number out of its range",
       ["generate", "--prompt", "x", "--top-p", "2"],
-      "topP: expected a number above 0, up to 1",
+      "--top-p: expected a number above 0, up to 1",
     ],
     ["no threads", ["chat", "--threads", "0"], "Expected an integer above 0."],
     ["an unknown device", ["chat", "--device", "gpu"], "Allowed choices are auto, cpu, metal, cuda."],
@@ -71,6 +71,7 @@ describe("punie", () => {
     ["an argument too many", ["generate", "hello"], "too many arguments"],
     ["no prompt", ["generate"], "give one of --prompt, --prompt-file, --prompt-ids and --messages; found none"],
     ["two prompts", ["generate", "--prompt", "x", "--prompt-ids", "1"], "found 2 of them"],
+    ["log-probabilities that nothing would print", ["generate", "--prompt", "x", "--logprobs", "2"], "needs --json"],
     ["raw messages", ["generate", "--messages", "x.json", "--raw"], "--raw skips the chat template"],
     ["raw tools", ["generate", "--prompt", "x", "--raw", "--tools", "x.json"], "--tools needs the chat template"],
   ])("refuses %s with exit code 2", async (_, args, message) => {

@@ -10,7 +10,7 @@ interface ChatFlags extends ModelFlags, SamplingFlags {
 export function chatCommand(): Command {
   const command = new Command("chat").option("--system <text>", "the system message");
   addModelOptions(command);
-  addSamplingOptions(command);
+  addSamplingOptions(command, "the model's own, else ");
   return command.addHelpText("after", EXAMPLES).action((flags: ChatFlags) => chat(flags, command));
 }
 

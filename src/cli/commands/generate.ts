@@ -34,6 +34,7 @@ export function generateCommand(): Command {
     .option("--stats", "print tokens/s and times on stderr, also when it is no terminal");
   return command.addHelpText("after", EXAMPLES).action(async (flags: GenerateFlags) => {
     const { ignoreEos, logprobs } = flags;
+    if (logprobs !== undefined && !flags.json) command.error("error: --logprobs needs --json, which prints them");
     const options = { ...(await samplingOptions(flags, command)), ignoreEos, logprobs };
     const request = await generateRequest(flags, (message) => command.error(`error: ${message}`));
     await interruptible((signal) => generate(flags, { ...request, ...options, signal }, signal));
@@ -43,7 +44,7 @@ export function generateCommand(): Command {
 const EXAMPLES = `
 Examples:
   $ punie generate --prompt "Write a Python function that adds two numbers."
-  $ punie generate --raw --prompt "def add(" --max-tokens 64 --stop "\\n\\n"
+  $ punie generate --raw --prompt "def add(" --max-tokens 64 --stop $'\\n\\n'
   $ punie generate --messages conversation.json --tools tools.json --json
 `;
 
