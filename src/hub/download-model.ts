@@ -5,6 +5,7 @@ import { type Completeness, inspectModel } from "../models/completeness.js";
 import { acquireLock, type DirectoryLock } from "../models/directory-lock.js";
 import { type Manifest, PUNIE_DIRECTORY } from "../models/manifest.js";
 import { modelLockPath } from "../models/remove-model.js";
+import { checkModelType } from "./check-model-type.js";
 import { diskError, freeBytesNear, requireRoom } from "./disk.js";
 import type { DownloadEvent, PlannedFile } from "./download-events.js";
 import type { DownloadOptions } from "./download-options.js";
@@ -52,7 +53,7 @@ const DEFAULT_CONNECTIONS = 8;
  *
  * @param name `ORG/NAME`, `local:ORG/NAME`, or `local` for the default model.
  * @throws PunieError `INVALID_OPTION`, `HUB_UNREACHABLE`, `HUB_NOT_FOUND`, `HUB_DENIED`, `HUB_CORRUPT`, `DISK_FULL`,
- * `DOWNLOAD_LOCKED`, `MODEL_UNSUPPORTED` (no safetensors weights); the signal's reason after an abort.
+ * `DOWNLOAD_LOCKED`, `MODEL_UNSUPPORTED` (no safetensors weights, or a model_type that doesn't run here); the signal's reason after an abort.
  */
 export async function downloadModel(name: string, options: DownloadOptions = {}): Promise<DownloadResult> {
   return await withSession(name, options, download);
@@ -64,6 +65,7 @@ export async function planDownload(name: string, options: DownloadOptions = {}):
     if (session.isOffline) throw offlineError(session.repository);
     const { commit } = await session.client().info();
     const plan = await planFiles(session, commit, await inspectModel(session.directory));
+    await checkModelType(session, plan);
     return {
       repository: session.repository,
       commit,
@@ -83,6 +85,7 @@ async function download(session: Session): Promise<DownloadResult> {
 
   // Before anything is written: a repository that can't be had leaves no trace.
   const plan = await planFiles(session, info.commit, before);
+  await checkModelType(session, plan);
   const lock = await lockModel(session);
   const locked: Session = { ...session, signal: AbortSignal.any([session.signal, lock.lost]) };
   try {

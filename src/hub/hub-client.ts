@@ -87,6 +87,27 @@ export class HubClient {
     });
   }
 
+  /** A small file of a commit, as the Hub sends it: not verified, and so for a look at it only. */
+  async peek(commit: string, path: string, maxBytes: number): Promise<string> {
+    const { retry, signal, stallMs, onRetry } = this.#options;
+    const url = new URL(this.fileUrl(commit, path));
+    const once = async () => {
+      const watchdog = new Watchdog(signal, stallMs, url.host);
+      try {
+        const { response } = await request(this.#options, url, {}, watchdog.signal);
+        if (!response.ok) {
+          await discard(response);
+          throw hubError(response, this.subject);
+        }
+        const bytes = await readLimited(response, maxBytes, url, watchdog.signal, () => watchdog.touch());
+        return bytes.toString("utf8");
+      } finally {
+        watchdog.stop();
+      }
+    };
+    return await withRetries(once, retry, signal, onRetry);
+  }
+
   /** Where a file's bytes are asked for. */
   fileUrl(commit: string, path: string): string {
     const { endpoint, repository } = this.#options;

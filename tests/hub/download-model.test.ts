@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { downloadModel, planDownload } from "../../src/hub/download-model.js";
 import { isModelThere } from "../../src/models/completeness.js";
 import { readManifest } from "../../src/models/manifest.js";
@@ -32,6 +32,30 @@ test("fetches what a model needs, byte for byte, and writes the manifest last", 
     hash: { type: "sha256", value: sha256(weights) },
   });
   expect(await isModelThere(setup.directory)).toBe(true);
+});
+
+describe("a model_type that can't run", () => {
+  beforeEach(() => {
+    setup.files = { ...setup.files, "config.json": Buffer.from('{"model_type":"qwen3_moe"}') };
+    setup.hub.repositories[NAME] = { files: setup.files };
+  });
+
+  test.each([
+    ["download", downloadModel],
+    ["plan", planDownload],
+  ])("is refused before its weights (%s)", async (_, get) => {
+    await expect(get(NAME, setup.options())).rejects.toMatchObject({
+      code: "MODEL_UNSUPPORTED",
+      message: expect.stringContaining('model_type "qwen3_moe"'),
+    });
+    expect(fetched()).toEqual(["config.json"]);
+    await expect(stat(setup.directory)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test.each([{ force: true }, { include: ["*.json"] }])("is fetched when told so: %o", async (options) => {
+    await downloadModel(NAME, setup.options(options));
+    expect(await readFile(join(setup.directory, "config.json"), "utf8")).toContain("qwen3_moe");
+  });
 });
 
 test("tells the plan, each file, and nothing of files that aren't needed", async () => {
@@ -70,7 +94,9 @@ test("fetches a file of several segments over several connections", async () => 
   await setup.expectWhole();
   const ranges = setup.hub.requests.filter(({ host }) => host === "cdn").map(({ range }) => range);
   expect(ranges.length).toBe(3);
-  expect(setup.hub.sentBytes).toBe(NEEDED_FILES.reduce((sum, path) => sum + (setup.files[path] as Buffer).length, 0));
+  // config.json a second time: the first was the look at its model_type.
+  const sizes = [...NEEDED_FILES, "config.json"].map((path) => (setup.files[path] as Buffer).length);
+  expect(setup.hub.sentBytes).toBe(sizes.reduce((sum, size) => sum + size));
 });
 
 test("leaves a model alone when the Hub has a newer commit, and says so", async () => {
@@ -147,11 +173,11 @@ test("a later call with another selection adds to what is there", async () => {
 });
 
 test("fetches a revision by its name", async () => {
-  const old = { files: { ...setup.files, "config.json": Buffer.from('{"model_type":"old"}') } };
+  const old = { files: { ...setup.files, "config.json": Buffer.from('{"model_type":"llama"}') } };
   setup.hub.repositories[NAME] = { files: setup.files, revisions: { "v1.0": old } };
   const result = await downloadModel(NAME, setup.options({ revision: "v1.0" }));
   expect(result.commit).toBe(commitId(old));
-  expect(await readFile(join(setup.directory, "config.json"), "utf8")).toContain("old");
+  expect(await readFile(join(setup.directory, "config.json"), "utf8")).toContain("llama");
 });
 
 test("takes files from the Hugging Face cache when their hash is right", async () => {
