@@ -13,6 +13,9 @@ const HEAP_MIB = 256;
 /** Rendering takes milliseconds; the rest is for a thread that starts on a busy machine. */
 const RENDER_TIMEOUT_MS = 5_000;
 
+/** A template that never says `tools` doesn't write them. */
+const NAMES_TOOLS = /\btools\b/;
+
 /** Special tokens that a template may write, by the names it knows them by. */
 const SPECIAL_TOKEN_NAMES = [
   "bos_token",
@@ -70,8 +73,8 @@ export class ChatTemplate {
 
   /**
    * The prompt for these messages. Special tokens in it are text: encode it with `parseSpecial`.
-   * Throws `INVALID_OPTION` for messages that are malformed or that the template refuses, `MODEL_UNSUPPORTED` without a
-   * template, `MODEL_CORRUPT` for a template that is broken, endless or too large.
+   * Throws `INVALID_OPTION` for messages that are malformed or that the template refuses, and for tools that it never
+   * writes; `MODEL_UNSUPPORTED` without a template, `MODEL_CORRUPT` for one that is broken, endless or too large.
    */
   async render(messages: unknown, options: ChatTemplateOptions = {}): Promise<string> {
     const turns = normalizeMessages(messages);
@@ -81,6 +84,13 @@ export class ChatTemplate {
       throw new PunieError(
         "MODEL_UNSUPPORTED",
         `${this.#directory} has no chat template, so it takes no messages. Give it raw text: --raw, or prompt in the API.`,
+      );
+    }
+    if (tools && !NAMES_TOOLS.test(template)) {
+      throw new PunieError(
+        "INVALID_OPTION",
+        `tools: the chat template (${this.#found.source}) of ${this.#directory} has no place for them: ` +
+          "the model would never see them. Leave them out, or take a model that knows tools.",
       );
     }
     const request: RenderRequest = {

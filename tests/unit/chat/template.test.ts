@@ -81,7 +81,7 @@ describe("templates", () => {
     const config = { bos_token: "<s>", eos_token: { content: "</s>" } };
     const opening = await templateWith({ "chat_template.jinja": template, "tokenizer_config.json": config });
     const rendering = opening.render(goldens.snippetMessages, {
-      tools: goldens.snippetTools,
+      tools: template.includes("tools") ? goldens.snippetTools : undefined,
       now: new Date(goldens.now),
     });
     if (text === undefined) await expect(rendering).rejects.toMatchObject({ name: "PunieError" });
@@ -110,6 +110,15 @@ describe("templates", () => {
     expect(await template.render(user)).toBe("plain");
     expect(await template.render(user, { tools: [] })).toBe("plain");
     expect(await template.render(user, { tools: goldens.snippetTools })).toBe("tools");
+  });
+
+  it("refuse tools that they would never write", async () => {
+    const template = await templateWith({ "chat_template.jinja": "{{ messages[0].content }}" });
+    await expect(template.render(user, { tools: goldens.snippetTools })).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+      message: expect.stringContaining("the chat template (chat_template.jinja)"),
+    });
+    expect(await template.render(user, { tools: [] })).toBe("Hi");
   });
 
   it("see the caller's variables, and reasoning by both of its names", async () => {
