@@ -4,6 +4,7 @@ import { checkHostAndOrigin, isHostName } from "./allowed-host.js";
 import { checkApiKey } from "./api-key.js";
 import type { LogLevel, ServerContext } from "./context.js";
 import { HttpError, toHttpError } from "./http-error.js";
+import { modelNames } from "./model-names.js";
 import { RequestQueue } from "./request-queue.js";
 import { chatCompletions } from "./routes/chat-completions.js";
 import { echo } from "./routes/echo.js";
@@ -12,7 +13,10 @@ import { listModels, showModel } from "./routes/models.js";
 import type { ServedModel } from "./served-model.js";
 
 export interface HandlerOptions {
-  /** Names of the model that requests may give; the first is the one it is listed under. Default `["local"]`. */
+  /**
+   * Names of the model that requests may give, beside `local`; the first is the one it is listed under. Default: the
+   * name it was loaded by, for a path the directory's name before it; `["local"]` for a model without `info`.
+   */
   modelNames?: readonly string[];
   /** Every route but /health then needs `Authorization: Bearer <apiKey>`. */
   apiKey?: string;
@@ -114,7 +118,7 @@ function createContext(model: ServedModel, options: HandlerOptions): ServerConte
       );
     }
   }
-  const [first = "local", ...others] = options.modelNames ?? [];
+  const [first = "local", ...others] = options.modelNames ?? (model.info ? modelNames(model.info) : []);
   return {
     model,
     modelNames: [first, ...others],

@@ -1,4 +1,5 @@
 /** What the server needs of a model: `punie`'s own `Model` fits, and so does anything that streams the same parts. */
+import type { NamedModel } from "./model-names.js";
 
 /** A message as chat templates take it: text content, and a call's arguments as an object. */
 export interface ServedMessage {
@@ -63,6 +64,7 @@ export type ServedPart =
 export type ServedDefaults = Pick<ServedRequest, "temperature" | "topP" | "topK" | "minP" | "repetitionPenalty">;
 
 export interface ServedModel {
+  readonly info?: Readonly<NamedModel>;
   readonly generationDefaults?: Readonly<ServedDefaults>;
   stream(request: ServedRequest): AsyncIterable<ServedPart>;
 }

@@ -32,6 +32,19 @@ describe("createHandler", () => {
     expect(() => createHandler(new FakeModel(), options)).toThrow(new PunieError("INVALID_OPTION", message));
   });
 
+  it.each([
+    [{ name: "./models/mine", path: "/home/me/models/mine" }, ["mine", "./models/mine", "/home/me/models/mine"]],
+    [{ name: "org/tiny", path: "/cache/org--tiny" }, ["org/tiny", "local:org/tiny"]],
+  ])("serves %j under its own names, and local", async (info, [first, ...others]) => {
+    const own = createHandler(Object.assign(new FakeModel(), { info }));
+    const listed = await (await own(`${ORIGIN}/v1/models`)).json();
+    expect(listed).toMatchObject({ data: [{ id: first }] });
+    for (const name of [first, ...others, "local"]) {
+      expect((await own(`${ORIGIN}/v1/models/${encodeURIComponent(name as string)}`)).status, name).toBe(200);
+    }
+    expect((await own(`${ORIGIN}/v1/models/org--tiny`)).status).toBe(404);
+  });
+
   it("refuses what is no model", () => {
     expect(() => createHandler({} as ServedModel)).toThrow(/^model: expected what loadModel returned/);
   });

@@ -1,10 +1,9 @@
 /** `punie serve`: the model behind an HTTP server. */
 import { hostname, networkInterfaces } from "node:os";
-import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { PunieError } from "../../errors.js";
-import type { ResolvedModel } from "../../models/resolve-model.js";
 import { isHostName } from "../../server/allowed-host.js";
+import { modelNames } from "../../server/model-names.js";
 import { interruptible } from "../interrupt.js";
 import { LOG_LEVELS, type Log, type LogLevel, openLogFile } from "../log-file.js";
 import { addModelOptions, loadOptions, type ModelFlags, modelName } from "../model-options.js";
@@ -80,7 +79,7 @@ async function serve(flags: ServeFlags, signal: AbortSignal): Promise<void> {
     }
     const { createHandler } = await import("../../server/index.js");
     const { listen } = await import("../../server/listen.js");
-    const names = namesOf(resolved);
+    const names = modelNames(resolved);
     const apiKey = flags.apiKey ?? (process.env.PUNIE_API_KEY || undefined);
     const handler = createHandler(model, {
       modelNames: names,
@@ -112,11 +111,6 @@ function openLog({ logDir, logLevel }: ServeFlags): Log {
     write(level, message);
     if (level === "error" || level === "warn") note(message);
   };
-}
-
-/** The first is the one the model is listed under: a directory's own name, not where it lies. */
-function namesOf({ name, path, source }: ResolvedModel): [string, ...string[]] {
-  return source === "path" ? [basename(path), name, path] : [name];
 }
 
 function isLoopback(host: string): boolean {
