@@ -42,8 +42,10 @@ export class ModelNotDownloadedError extends PunieError {
   /** The directories that were looked in. */
   readonly searched: readonly string[];
 
-  constructor(model: string, command: string, searched: readonly string[]) {
-    super("MODEL_NOT_DOWNLOADED", `Model '${model}' is not downloaded.\nDownload it with: ${command}`);
+  /** @param advice A line that the message ends with. */
+  constructor(model: string, command: string, searched: readonly string[], advice?: string) {
+    const lines = [`Model '${model}' is not downloaded.`, `Download it with: ${command}`];
+    super("MODEL_NOT_DOWNLOADED", [...lines, ...(advice === undefined ? [] : [advice])].join("\n"));
     this.model = model;
     this.command = command;
     this.searched = searched;

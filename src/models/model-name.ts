@@ -19,8 +19,16 @@ export function parseModelName(text: string): ModelName {
   if (text === "local") return { kind: "repository", repository: DEFAULT_MODEL };
   if (name.includes("\0")) throw invalid(text, "it contains a NUL character");
   if (isPath(name)) return { kind: "path", path: name };
-  checkRepositoryName(name, text);
+  const fault = repositoryNameFault(name);
+  if (fault !== undefined) throw invalid(text, `${fault}${isUrl(name) || name === "" ? "" : pathHint(name)}`);
   return { kind: "repository", repository: name };
+}
+
+/** Says why a text that `parseModelName` takes, or doesn't, is no repository of the Hub; undefined when it is one. */
+export function repositoryFault(text: string): string | undefined {
+  if (text === "local") return undefined;
+  const name = text.startsWith("local:") ? text.slice("local:".length) : text;
+  return isPath(name) ? "it is a path" : repositoryNameFault(name);
 }
 
 /** The directory of a repository inside a models directory. Unique: the Hub allows no `--` in a name. */
@@ -38,18 +46,22 @@ function isPath(name: string): boolean {
   return name === "." || name === ".." || name === "~" || /^(\.{1,2}\/|~\/|\/)/.test(name);
 }
 
-function checkRepositoryName(name: string, text: string): void {
-  const fault = repositoryNameFault(name);
-  if (fault !== undefined) throw invalid(text, fault);
+function isUrl(name: string): boolean {
+  return /^https?:/i.test(name);
+}
+
+/** A path without `./` looks like a name to us, and its dots and slashes like slips in one. */
+function pathHint(name: string): string {
+  return `; for a directory or file here, write './${name}'`;
 }
 
 /** Says what is wrong with a repository name by the Hub's rules, or undefined. */
 function repositoryNameFault(name: string): string | undefined {
   if (name === "") return "it is empty";
-  if (/^https?:/i.test(name)) return "it is a URL; give only its ORG/NAME";
+  if (isUrl(name)) return "it is a URL; give only its ORG/NAME";
   const parts = name.split("/");
-  if (parts.length === 1) return `it has no '/'; for a directory or file here, write './${name}'`;
-  if (parts.length > 2) return `it has more than one '/'; for a directory or file here, write './${name}'`;
+  if (parts.length === 1) return "it has no '/'";
+  if (parts.length > 2) return "it has more than one '/'";
   for (const part of parts) {
     if (part === "") return "nothing stands on one side of the '/'";
     if (part.length > MAX_PART_LENGTH) return `a part is longer than ${MAX_PART_LENGTH} characters`;

@@ -42,7 +42,17 @@ export async function resolveModel(name?: string, options: ResolveOptions = {}):
   const cache = huggingFaceCache(env);
   const snapshot = await cachedSnapshot(cache, repository);
   if (snapshot !== undefined) return { path: snapshot, name: repository, source: "hugging-face-cache" };
-  throw new ModelNotDownloadedError(repository, downloadCommand(repository, options.modelsDir), [modelsDir, cache]);
+  const command = downloadCommand(repository, options.modelsDir);
+  throw new ModelNotDownloadedError(repository, command, [modelsDir, cache], await pathAdvice(repository));
+}
+
+/** Somebody may have meant a path that reads like a name. */
+async function pathAdvice(repository: string): Promise<string | undefined> {
+  const isHere = await stat(repository).then(
+    () => true,
+    () => false,
+  );
+  return isHere ? `To use the ${repository} that is in this directory, write './${repository}'.` : undefined;
 }
 
 /** The directory of a repository's `main` in the Hugging Face cache, or undefined when it isn't all there. */

@@ -234,3 +234,21 @@ test.each([
 test("an empty models directory is INVALID_OPTION", async () => {
   await expect(resolveModel("org/model", { env, modelsDir: "" })).rejects.toMatchObject({ code: "INVALID_OPTION" });
 });
+
+test.each([
+  ["model", "./model"],
+  [".demo/model", "./.demo/model"],
+  ["my models/one", "./my models/one"],
+  ["a/b/c", "./a/b/c"],
+])("%j that may be a path gets told how to write it as one", async (name, path) => {
+  await expect(resolveModel(name, { env })).rejects.toThrow(`for a directory or file here, write '${path}'`);
+});
+
+test("a name that is also a directory here is a name, with a word about the directory", async () => {
+  const lines = [
+    "Model 'tests/fixtures' is not downloaded.",
+    "Download it with: punie download-model tests/fixtures",
+    "To use the tests/fixtures that is in this directory, write './tests/fixtures'.",
+  ];
+  await expect(resolveModel("tests/fixtures", { env })).rejects.toThrow(lines.join("\n"));
+});
