@@ -54,13 +54,15 @@ describe("punie chat at a terminal", () => {
     expect(shown).toContain("There is no command '/halp'.");
   });
 
-  it("stops an answer at Ctrl-C and goes on", async () => {
+  it("stops an answer at Ctrl-C and goes on, also past a Ctrl-C for what was typed after it", async () => {
     const endless = ["--logit-bias", "1263=-1000", "--logit-bias", "1261=-1000"];
     const { exitCode } = await chatAtTerminal(
       [
         [PROMPT, "Tell me more.\r"],
         ["more\\.[\\s\\S]*\\w{3}", CTRL_C],
-        [PROMPT, "/stats\r"],
+        [`Stopped\\. Ctrl-C again leaves\\.[\\s\\S]*${PROMPT}`, "half a line"],
+        ["half a line", CTRL_C],
+        [`Ctrl-C again leaves, as Ctrl-D does\\.[\\s\\S]*${PROMPT}`, "/stats\r"],
         [`There is no answer yet[\\s\\S]*${PROMPT}`, CTRL_D],
       ],
       ...endless,

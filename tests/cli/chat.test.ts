@@ -43,7 +43,7 @@ describe("punie chat over a pipe", () => {
     const saved = join(folder, "saved.json");
     const cleared = join(folder, "cleared.json");
     const { stdout, stderr, exitCode } = await chat(
-      ["/system Be brief.", FRANCE, `/save ${saved}`, "/clear", `/save ${cleared}`, `/load ${saved}`],
+      ["/system Be brief.", FRANCE, `/save ${saved}`, "/clear", `/save ${cleared}`, `/load ${saved}`, `/save ${saved}`],
       "--system",
       "Be long.",
     );
@@ -55,7 +55,9 @@ describe("punie chat over a pipe", () => {
     expect(stdout).toContain(PARIS);
     expect(JSON.parse(await readFile(saved, "utf8"))).toEqual(messages);
     expect(JSON.parse(await readFile(cleared, "utf8"))).toEqual(messages.slice(0, 1));
+    expect(stderr).toContain(`Saved 3 messages in ${saved}.\n`);
     expect(stderr).toContain(`Loaded 3 messages from ${saved}.`);
+    expect(stderr).toContain(`Saved 3 messages in ${saved}, in place of what was there.`);
     expect(exitCode).toBe(0);
     const again = await runPunie(["generate", "--model", TINY_MODEL, "--messages", saved, "--json"]);
     expect(JSON.parse(again.stdout).usage.promptTokens).toBeGreaterThan(40);

@@ -19,8 +19,11 @@ export interface LineReader {
   close(): void;
 }
 
-/** @param onInterrupt Called for each Ctrl-C; on a terminal it reaches us as a key, not as a signal. */
-export function readLines(onInterrupt: () => void): LineReader {
+/**
+ * @param onInterrupt Called for each Ctrl-C; on a terminal it reaches us as a key, not as a signal.
+ * @param onTyping Called for each other key, on a terminal.
+ */
+export function readLines(onInterrupt: () => void, onTyping: () => void): LineReader {
   const terminal = process.stdin.isTTY === true && noteStream.isTTY === true;
   const input = createInterface({ input: process.stdin, output: noteStream, terminal, prompt: terminal ? PROMPT : "" });
   const messages = new Channel<string>();
@@ -55,7 +58,8 @@ export function readLines(onInterrupt: () => void): LineReader {
   input.on("SIGINT", onInterrupt);
   if (terminal) {
     noteText(PASTE_MARKS_ON);
-    process.stdin.on("keypress", (_, key: { name?: string } | undefined) => {
+    process.stdin.on("keypress", (_, key: { name?: string; ctrl?: boolean } | undefined) => {
+      if (!(key?.ctrl && key.name === "c")) onTyping();
       if (key?.name === "paste-start") pasting = true;
       if (key?.name === "paste-end") pasting = false;
     });

@@ -69,7 +69,12 @@ class Chat {
     });
     if (!opened) return;
     const { model, options, system } = opened;
-    this.#lines = readLines(() => this.interrupt());
+    this.#lines = readLines(
+      () => this.interrupt(),
+      () => {
+        this.#interrupted = false;
+      },
+    );
     try {
       const conversation = new Conversation(model, options, system);
       if (isNoteTerminal()) note(`Chatting with ${model.info.name}. /help lists commands, Ctrl-D leaves.`);
@@ -109,6 +114,7 @@ class Chat {
       await printParts(conversation.ask(message, answering.signal));
     } catch (error) {
       if (!answering.signal.aborted) throw error;
+      if (isNoteTerminal() && !this.#leaving.signal.aborted) note("Stopped. Ctrl-C again leaves.");
     } finally {
       this.#answering = undefined;
     }

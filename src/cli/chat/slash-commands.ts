@@ -1,5 +1,5 @@
 /** What a line that begins with `/` does in `punie chat`. */
-import { writeFile } from "node:fs/promises";
+import { access, writeFile } from "node:fs/promises";
 import { PunieError } from "../../errors.js";
 import { readInputJson } from "../read-input.js";
 import { statsText } from "../stats.js";
@@ -45,10 +45,14 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
     does: "write the conversation as JSON, for /load and for generate --messages",
     run: async (file, { conversation }) => {
       requireFile("/save", file);
+      const replaced = await access(file).then(
+        () => ", in place of what was there",
+        () => "",
+      );
       await writeFile(file, `${JSON.stringify(conversation.messages, null, 2)}\n`).catch((cause: Error) => {
         throw new PunieError("INVALID_OPTION", `/save ${file}: can't be written: ${cause.message}`, { cause });
       });
-      return `Saved ${conversation.messages.length} messages in ${file}.`;
+      return `Saved ${conversation.messages.length} messages in ${file}${replaced}.`;
     },
   },
   load: {
