@@ -77,6 +77,22 @@ test("json prints events as lines, the last one the result", async () => {
   expect(events.at(-1)).toMatchObject({ type: "done", commit: commitId({ files: setup.files }) });
 });
 
+test("json ends with a line for the error", async () => {
+  const { code, stdout, stderr } = await punie("download-model", "org/none", "--json");
+  expect(code).toBe(1);
+  const last: unknown = JSON.parse(stdout.trim().split("\n").at(-1) as string);
+  expect(last).toEqual({ type: "error", code: "HUB_NOT_FOUND", message: stderr.trimEnd() });
+});
+
+test("what is no repository is told as that, without advice to write a path, and where it came from", async () => {
+  const { stderr } = await punie("download-model", "nonsense");
+  expect(stderr).toContain(`"nonsense" is no repository of the Hub: it has no '/'. Expected ORG/NAME;`);
+  expect(stderr).not.toContain("./");
+  vi.stubEnv("PUNIE_MODEL", "./my-model");
+  const fromEnvironment = await punie("download-model");
+  expect(fromEnvironment.stderr).toMatch(/^PUNIE_MODEL: ".\/my-model" is no repository of the Hub: it is a path\./);
+});
+
 test("a dry run lists files, sizes, the total and the room, and keeps nothing", async () => {
   const { code, stdout } = await punie("download-model", NAME, "--dry-run");
   expect(code).toBe(0);
@@ -124,12 +140,12 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s keeps what came, and says which co
 });
 
 test.each([
-  [["download-model", "mistyped"], 1],
-  [["download-model", "org/mo del"], 1],
-  [["download-model", "./path"], 1],
+  [["download-model", "mistyped"], 2],
+  [["download-model", "org/mo del"], 2],
+  [["download-model", "./path"], 2],
   [["download-model", "org/none"], 1],
   [["download-model", NAME, "--revision", "none"], 1],
-  [["download-model", NAME, "--include", "none"], 1],
+  [["download-model", NAME, "--include", "none"], 2],
   [["download-model", NAME, "--max-rate", "fast"], 2],
   [["download-model", NAME, "--mdoels-dir", "x"], 2],
   [["download-model", NAME, "extra"], 2],

@@ -1,5 +1,6 @@
 /** `punie download-model`: a model from the Hub into the models directory. */
 import { Command, InvalidArgumentError } from "commander";
+import { PunieError } from "../../errors.js";
 import type { DownloadEvent } from "../../hub/download-events.js";
 import type { DownloadPlan, DownloadResult } from "../../hub/download-model.js";
 import type { DownloadOptions } from "../../hub/download-options.js";
@@ -7,6 +8,7 @@ import { checkDownloadOptions } from "../../hub/download-options.js";
 import { CATALOG, DEFAULT_MODEL } from "../../models/catalog.js";
 import { isModelThere } from "../../models/completeness.js";
 import { shellQuote } from "../../models/download-command.js";
+import { repositoryFault } from "../../models/model-name.js";
 import { modelDirectory } from "../../models/places.js";
 import type { DownloadDisplay } from "../download-display.js";
 import { formatBytes, formatTable } from "../format-size.js";
@@ -40,12 +42,11 @@ export function downloadModelCommand(): Command {
     .option("--update", "when the model is there and the Hub has a newer one, fetch what differs")
     .option("--max-rate <rate>", "most bytes a second, such as 500K or 10M", byteRate)
     .option("--quiet", "print nothing but errors")
-    .option("--json", "print events as lines of JSON, the last one the result")
+    .option("--json", "print events as lines of JSON, the last one the result or the error")
     .addHelpText("after", EXAMPLES)
     .action(async (name: string | undefined, flags: DownloadFlags) => {
       if (flags.list) return await list(flags);
-      const model = name ?? (process.env.PUNIE_MODEL || "local");
-      const repository = checkDownloadOptions(model, flags);
+      const repository = checkDownloadOptions(repositoryName(name), flags);
       await interruptible((signal) =>
         flags.dryRun ? dryRun(repository, flags, signal) : download(repository, flags, signal),
       );
@@ -61,6 +62,19 @@ Examples:
   $ punie download-model mlx-community/Qwen2.5-Coder-3B-Instruct-4bit
 `;
 
+/** What is to be fetched, by the Hub's name: here a path is none, and no advice to write one helps. */
+function repositoryName(given: string | undefined): string {
+  const model = given ?? (process.env.PUNIE_MODEL || "local");
+  const fault = repositoryFault(model);
+  if (fault === undefined) return model;
+  const source = given === undefined ? "PUNIE_MODEL: " : "";
+  throw new PunieError(
+    "INVALID_OPTION",
+    `${source}${JSON.stringify(model)} is no repository of the Hub: ${fault}. Expected ORG/NAME; ` +
+      "some that work well: punie download-model --list",
+  );
+}
+
 async function download(repository: string, flags: DownloadFlags, signal: AbortSignal): Promise<void> {
   const { downloadModel } = await import("../../hub/download-model.js");
   if (!flags.quiet && !flags.json) {
@@ -72,19 +86,26 @@ async function download(repository: string, flags: DownloadFlags, signal: AbortS
   const onProgress = (event: DownloadEvent) => {
     if (event.type === "up-to-date" || event.type === "update-available" || event.type === "not-checked")
       settled = event;
-    if (flags.json) answer(`${JSON.stringify(event)}\n`);
+    if (flags.json) answerLine(event.type === "retry" ? { ...event, waitMs: Math.round(event.waitMs) } : event);
     else display?.show(event);
   };
   try {
     const result = await downloadModel(repository, { ...downloadOptions(flags), signal, onProgress });
     display?.stop();
-    if (flags.json) answer(`${JSON.stringify({ type: "done", ...result })}\n`);
+    if (flags.json) answerLine({ type: "done", ...result });
     else if (!flags.quiet) answer(resultText(repository, flags, result, settled));
   } catch (error) {
     display?.stop();
+    if (flags.json && error instanceof PunieError)
+      answerLine({ type: "error", code: error.code, message: error.message });
     if (signal.aborted) note(`Interrupted. What has come is kept; go on with: ${sameCommand(repository, flags)}`);
     throw error;
   }
+}
+
+/** An event as a line of JSON. */
+function answerLine(event: object): void {
+  answer(`${JSON.stringify(event)}\n`);
 }
 
 /** The library's part of the flags. */
