@@ -51,6 +51,12 @@ describe("punie benchmark", () => {
     expect(stdout).toMatch(/Bandwidth {4}[\d.]+ GB\/s, of which generation uses \d+ %\n/);
   });
 
+  it("prints no spread of one measurement", async () => {
+    const { stdout } = await run("--model", TINY_MODEL, ...SHORT, "--repeat", "1");
+    expect(stdout).toMatch(/Prompt {7}32 tokens, [\d.]+ tokens\/s\n/);
+    expect(stdout).not.toContain("Median");
+  });
+
   it("leaves no made-up weights behind when Ctrl-C stops it", async () => {
     // Shared memory where there is some, else the temporary directory.
     const places = ["/dev/shm", tmpdir()];

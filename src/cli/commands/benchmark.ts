@@ -40,7 +40,8 @@ export function benchmarkCommand(): Command {
     .addOption(shape.choices(Object.keys(SHAPES)).conflicts("model"))
     .option("--prompt-tokens <n>", "tokens of the prompt", positiveInteger, 512)
     .option("--generate-tokens <n>", "tokens of the answer", atLeastTwo, 128)
-    .option("--batch <n>", "requests at once: only 1 is supported", onlyOne, 1)
+    // Kept out of the help while there is nothing to choose.
+    .addOption(new Option("--batch <n>", "requests at once").argParser(onlyOne).default(1).hideHelp())
     .option("--repeat <n>", "how often it is measured", positiveInteger, 3);
   return addModelOptions(command)
     .option("--json", "print one JSON object")
@@ -119,27 +120,25 @@ async function measure(flags: BenchmarkFlags, name: string, signal: AbortSignal)
 
 function reportText(report: Report): string {
   const { model, device, threads, promptTokens, generateTokens, repeats } = report;
+  const spread = ({ median, min, max }: Spread, unit: string) =>
+    `${median.toFixed(1)} ${unit}${repeats === 1 ? "" : ` (${min.toFixed(1)} to ${max.toFixed(1)})`}`;
   const rows: [string, string][] = [
     ["Model", `${model}, ${megabytes(report.modelBytes)} of weights`],
     ["Device", `${device}, ${threads} threads`],
-    ["Prompt", `${promptTokens} tokens, ${spreadText(report.promptTokensPerSecond, "tokens/s")}`],
-    ["Generation", `${generateTokens} tokens, ${spreadText(report.generationTokensPerSecond, "tokens/s")}`],
-    ["First token", spreadText(report.firstTokenMs, "ms")],
+    ["Prompt", `${promptTokens} tokens, ${spread(report.promptTokensPerSecond, "tokens/s")}`],
+    ["Generation", `${generateTokens} tokens, ${spread(report.generationTokensPerSecond, "tokens/s")}`],
+    ["First token", spread(report.firstTokenMs, "ms")],
     ["Load", `${report.loadMs.toFixed(0)} ms`],
     ["Peak memory", megabytes(report.peakMemoryBytes)],
     ["Bandwidth", bandwidthText(report)],
   ];
-  const heading = `Median of ${repeats} (least to most)`;
   const lines = rows.map(([name, value]) => `${name.padEnd(12)} ${value}`);
-  return `${[...lines, heading].join("\n")}\n`;
+  const heading = repeats === 1 ? [] : [`Median of ${repeats} (least to most)`];
+  return `${[...lines, ...heading].join("\n")}\n`;
 }
 
 function bandwidthText({ memoryBandwidthBytesPerSecond: bandwidth, bandwidthShare }: Report): string {
   return `${(bandwidth / 1e9).toFixed(1)} GB/s, of which generation uses ${(bandwidthShare * 100).toFixed(0)} %`;
-}
-
-function spreadText({ median, min, max }: Spread, unit: string): string {
-  return `${median.toFixed(1)} ${unit} (${min.toFixed(1)} to ${max.toFixed(1)})`;
 }
 
 function megabytes(bytes: number): string {
