@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "binding/arguments.h"
+#include "binding/environment.h"
 #include "binding/errors.h"
 
 namespace punie::binding {
@@ -21,8 +22,8 @@ double peak_bytes() {
 }
 
 Napi::Object wrap(Napi::Env env, std::shared_ptr<Session> session) {
-  auto* constructor = env.GetInstanceData<Napi::FunctionReference>();
-  return constructor->New({Napi::External<std::shared_ptr<Session>>::New(env, &session)});
+  return env.GetInstanceData<Environment>()->native_model.New(
+      {Napi::External<std::shared_ptr<Session>>::New(env, &session)});
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace punie::binding {
 /// `NativeModel` of src/native/binding-types.ts.
 class NativeModel : public Napi::ObjectWrap<NativeModel> {
  public:
-  /// Defines the class; the constructor is kept in the environment's instance data and not exported.
+  /// Defines the class; `Environment` keeps the constructor.
   static Napi::FunctionReference define(Napi::Env env);
   /// `loadModel(spec, options)`.
   static Napi::Value load(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "binding/environment.h"
 #include "binding/errors.h"
 #include "binding/events.h"
 
@@ -18,6 +19,7 @@ void Session::open(Napi::Env env, engine::ModelSpec spec, engine::EngineOptions 
   context.release();  // `finalize` deletes it
   // Hooks run in reverse: the engine is joined before Node closes the thread-safe function that its thread calls.
   napi_add_env_cleanup_hook(env, at_teardown, session.get());
+  env.GetInstanceData<Environment>()->sessions.insert(session.get());
   session->holds_ = 1;  // loading; a new thread-safe function holds the loop
   session->engine_ = std::make_unique<engine::Engine>(
       std::move(spec), options, [raw = session.get()](engine::Event event) { raw->push(std::move(event)); });
@@ -105,6 +107,7 @@ void Session::settle(Napi::Env env, const engine::Event& event) {
 void Session::stopped(Napi::Env env) {
   engine_.reset();
   ended_ = true;
+  env.GetInstanceData<Environment>()->sessions.erase(this);
   for (const auto& deferred : std::exchange(disposals_, {})) deferred.Resolve(env.Undefined());
   napi_remove_env_cleanup_hook(env, at_teardown, this);
   napi_release_threadsafe_function(wake_, napi_tsfn_release);
@@ -130,11 +133,12 @@ void Session::call_js(napi_env env, napi_value callback, void* context, void*) {
 
 void Session::finalize(napi_env, void*, void* context) { delete static_cast<std::shared_ptr<Session>*>(context); }
 
-void Session::at_teardown(void* raw) {
-  auto* session = static_cast<Session*>(raw);
-  session->disposed_ = true;
-  session->engine_->stop();
-  session->engine_->join();
+void Session::shut_down() {
+  disposed_ = true;
+  engine_->stop();
+  engine_->join();
 }
+
+void Session::at_teardown(void* session) { static_cast<Session*>(session)->shut_down(); }
 
 }  // namespace punie::binding

@@ -29,6 +29,8 @@ class Session {
   void start(Napi::Env env, engine::Request request);
   void cancel(std::int64_t request);
   Napi::Promise dispose(Napi::Env env);
+  /// Stops the engine and waits for its thread: the environment or the process is ending.
+  void shut_down();
   /// What a forgotten model gets from the garbage collector: stops without telling anybody.
   void abandon();
 

@@ -63,13 +63,14 @@ void Engine::start(Request request) {
 void Engine::cancel(std::int64_t request) {
   const std::lock_guard lock(mutex_);
   cancelled_.push_back(request);
+  interrupt_.cancel(request);
   wake_.notify_one();
 }
 
 void Engine::stop() {
   const std::lock_guard lock(mutex_);
   stop_ = true;
-  if (stop_kernels_ != nullptr) stop_kernels_->store(true);
+  interrupt_.stop();
   wake_.notify_one();
 }
 
@@ -97,21 +98,15 @@ void Engine::load_and_serve() {
   nn::Runtime runtime{.stream = make_stream(options_.device),
                       .use_kernels = options_.device == Device::cpu && !options_.stock_ops,
                       .compute_dtype = compute_dtype(options_, store),
-                      .parallel = {&kernels::ThreadPool::shared(), options_.threads}};
+                      .parallel = {&kernels::ThreadPool::shared(), options_.threads},
+                      .interrupted = interrupt_.flag()};
   arm_exit_handler();
   nn::Weights weights(runtime, store, std::move(spec_.quantization));
   const auto model = models::load_model(spec_.config, weights);
   model_bytes_ = weights.bytes();
-  {
-    const std::lock_guard lock(mutex_);
-    stop_kernels_ = &runtime.stopping;
-    if (stop_) runtime.stopping = true;
-  }
   sink_(LoadedEvent{});
-  Scheduler scheduler(*model, runtime, files, options_.context_length, options_.prefill_chunk, sink_);
+  Scheduler scheduler(*model, runtime, interrupt_, files, options_.context_length, options_.prefill_chunk, sink_);
   serve(scheduler, runtime);
-  const std::lock_guard lock(mutex_);
-  stop_kernels_ = nullptr;
 }
 
 void Engine::serve(Scheduler& scheduler, nn::Runtime& runtime) {

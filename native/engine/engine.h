@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/events.h"
+#include "engine/interrupt.h"
 #include "engine/request.h"
 #include "engine/sequence.h"
 #include "io/tensor_store.h"
@@ -73,12 +74,12 @@ class Engine {
   const EngineOptions options_;
   const EventSink sink_;
 
+  Interrupt interrupt_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Sequence> inbox_;                // guarded by mutex_
-  std::vector<std::int64_t> cancelled_;        // guarded by mutex_
-  bool stop_ = false;                          // guarded by mutex_
-  std::atomic<bool>* stop_kernels_ = nullptr;  // guarded by mutex_; the running model's Runtime::stopping
+  std::vector<Sequence> inbox_;          // guarded by mutex_
+  std::vector<std::int64_t> cancelled_;  // guarded by mutex_
+  bool stop_ = false;                    // guarded by mutex_
 
   std::atomic<std::size_t> model_bytes_{0};
   std::atomic<std::size_t> cache_bytes_{0};

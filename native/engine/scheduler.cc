@@ -79,11 +79,11 @@ void Scheduler::prefill(Sequence& sequence) {
   const std::vector<Row> rows{{&sequence, count}};
   try {
     const auto logits = run(rows, last);
-    if (runtime_.stopping) return;
+    if (!logits) return;
     sink_(PrefillEvent{sequence.request.id, sequence.cache->length(), sequence.prompt_tokens()});
     if (!last) return;
     sequence.prefilled = Clock::now();
-    accept(sequence, logits);
+    accept(sequence, *logits);
   } catch (...) {
     fail(rows, std::current_exception());
   }
@@ -94,28 +94,28 @@ void Scheduler::decode() {
   for (auto& sequence : active_) {
     if (!sequence.prefilling()) rows.push_back({&sequence, 1});
   }
-  if (rows.empty() || runtime_.stopping) return;
-  std::vector<float> logits;
+  if (rows.empty()) return;
+  std::optional<std::vector<float>> logits;
   try {
     logits = run(rows, true);
   } catch (...) {
     fail(rows, std::current_exception());
     return;
   }
-  if (runtime_.stopping) return;
+  if (!logits) return;
   const auto vocabulary = static_cast<std::size_t>(model_.config().vocab_size);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     try {
-      accept(*rows[i].sequence, std::span(logits).subspan(i * vocabulary, vocabulary));
+      accept(*rows[i].sequence, std::span(*logits).subspan(i * vocabulary, vocabulary));
     } catch (...) {
       fail({rows[i]}, std::current_exception());
     }
   }
 }
 
-/// One forward pass; returns the logits after the last token of each row, if wanted. The caches are advanced only
-/// when all went well.
-std::vector<float> Scheduler::run(const std::vector<Row>& rows, bool want_logits) {
+/// One forward pass; returns the logits after the last token of each row, if wanted, and nothing if it was cut short.
+/// The caches are advanced only when all went well.
+std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows, bool want_logits) {
   files_.check();
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> last_rows;
@@ -134,12 +134,16 @@ std::vector<float> Scheduler::run(const std::vector<Row>& rows, bool want_logits
     }
     out = mx::contiguous(mx::astype(model_.logits(out), mx::float32, s), false, s);
   }
+  interrupt_.begin_pass(rows.front().sequence->prefilling() ? std::optional(rows.front().sequence->request.id)
+                                                            : std::nullopt);
   mx::eval(out);
   mx::synchronize(s);
+  const bool cut = interrupt_.end_pass();
   if (auto failure = std::exchange(runtime_.failure, nullptr)) std::rethrow_exception(failure);
+  if (cut) return std::nullopt;
   for (const auto& [sequence, count] : rows) sequence->cache->advance(count);
-  if (!want_logits || runtime_.stopping) return {};
-  return {out.data<float>(), out.data<float>() + out.size()};
+  if (!want_logits) return std::vector<float>{};
+  return std::vector<float>(out.data<float>(), out.data<float>() + out.size());
 }
 
 void Scheduler::accept(Sequence& sequence, std::span<const float> logits) {

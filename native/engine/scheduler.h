@@ -3,9 +3,11 @@
 #include <deque>
 #include <exception>
 #include <list>
+#include <optional>
 #include <vector>
 
 #include "engine/events.h"
+#include "engine/interrupt.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
 #include "io/file_guard.h"
@@ -19,10 +21,11 @@ namespace punie::engine {
 class Scheduler {
  public:
   /// `files`: the mapped weights, checked before each pass.
-  Scheduler(const models::Model& model, nn::Runtime& runtime, const io::FileGuard& files, std::int64_t context_length,
-            std::int64_t prefill_chunk, const EventSink& sink)
+  Scheduler(const models::Model& model, nn::Runtime& runtime, Interrupt& interrupt, const io::FileGuard& files,
+            std::int64_t context_length, std::int64_t prefill_chunk, const EventSink& sink)
       : model_(model),
         runtime_(runtime),
+        interrupt_(interrupt),
         files_(files),
         context_length_(context_length),
         prefill_chunk_(prefill_chunk),
@@ -46,7 +49,7 @@ class Scheduler {
   void admit();
   void prefill(Sequence& sequence);
   void decode();
-  std::vector<float> run(const std::vector<Row>& rows, bool want_logits);
+  std::optional<std::vector<float>> run(const std::vector<Row>& rows, bool want_logits);
   void accept(Sequence& sequence, std::span<const float> logits);
   void finish(Sequence& sequence, FinishReason reason);
   void fail(const std::vector<Row>& rows, const std::exception_ptr& error);
@@ -54,6 +57,7 @@ class Scheduler {
 
   const models::Model& model_;
   nn::Runtime& runtime_;
+  Interrupt& interrupt_;
   const io::FileGuard& files_;
   const std::int64_t context_length_;
   const std::int64_t prefill_chunk_;

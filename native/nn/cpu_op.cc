@@ -31,7 +31,7 @@ class CpuOp : public mx::Primitive {
     encoder.set_output_array(output);
     // MLX keeps the buffers of inputs and outputs alive until the task has run; the task keeps what `run` captured.
     encoder.dispatch([run = run_, data = std::move(data), out = output.data<float>(), &runtime = runtime_] {
-      if (runtime.stopping.load(std::memory_order_relaxed) || runtime.failure) return;
+      if (runtime.interrupted.load(std::memory_order_relaxed) || runtime.failure) return;
       try {
         run(data, out);
       } catch (...) {

@@ -19,9 +19,8 @@ struct Runtime {
   /// Activations of MLX's own operations; the kernels always compute in float32.
   mx::Dtype compute_dtype;
   kernels::Parallel parallel;
-  /// Set when the process or the model is going away: queued kernels then return at once, so that it never waits
-  /// for a long prompt.
-  std::atomic<bool> stopping{false};
+  /// While it is true, queued kernels return at once: nobody waits for what the pass computes.
+  const std::atomic<bool>& interrupted;
   /// What a queued kernel threw, such as std::bad_alloc; the kernels after it are skipped. Written on the stream's
   /// thread, read by the owner once the graph is evaluated.
   mutable std::exception_ptr failure;

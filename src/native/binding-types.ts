@@ -176,6 +176,8 @@ export interface NativeInfo {
 export interface NativeBinding {
   info(): NativeInfo;
   loadModel(spec: NativeModelSpec, options: NativeLoadOptions): Promise<NativeModel>;
+  /** Stops every model of this thread and waits for their threads; for the process's `exit` event. */
+  shutdown(): void;
   /** Bytes a second that `threads` threads together read from memory. Takes about a quarter of a second, off the event loop. */
   measureMemoryBandwidth(threads: number): Promise<number>;
 }

@@ -44,7 +44,12 @@ let loaded: NativeBinding | undefined;
  * @throws PunieError `NATIVE_UNAVAILABLE`, with everything that was tried and what to do.
  */
 export function loadBinding(): NativeBinding {
-  loaded ??= openBinding(thisHost);
+  if (!loaded) {
+    const binding = openBinding(thisHost);
+    // process.exit() would end the process under the models' threads, and crash once in a while.
+    process.once("exit", () => binding.shutdown());
+    loaded = binding;
+  }
   return loaded;
 }
 
