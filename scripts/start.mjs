@@ -23,19 +23,28 @@ for (const signal of Object.keys(EXIT_CODES)) {
   });
 }
 
-async function main() {
+const USAGE = `Usage: npm start [-- "PROMPT"]
+Sets punie up, brings a small demo model and streams its answer to PROMPT, or to one of its own.
+A prompt that begins with a dash: npm start -- -- "-PROMPT"`;
+
+async function main(args) {
+  if (args[0] === "--") args.shift();
+  else if (args[0]?.startsWith("-")) {
+    say(USAGE);
+    return args[0] === "--help" || args[0] === "-h" ? 0 : 2;
+  }
   const { signal } = interruption;
   const setUp = await runChild(process.execPath, [path.join(paths.root, "scripts", "setup.mjs")], signal);
   if (setUp !== 0) return setUp ?? 1;
   const demo = await demoModel({ signal, say });
-  const prompt = process.argv.slice(2).join(" ").trim() || demo.prompt;
+  const prompt = args.join(" ").trim() || demo.prompt;
   say(`${demo.name}, in this process:\n> ${prompt}\n`);
   await streamAnswer({ path: demo.path, prompt, signal, say });
   return 0;
 }
 
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   if (interruptedBy) {
     say("");

@@ -114,6 +114,19 @@ describe("npm's install script", () => {
   });
 });
 
+describe("npm start", () => {
+  it.each([
+    ["--help", 0],
+    ["--model", 2],
+  ])("given %s says its usage, and exits with %i", (arg, expected) => {
+    copyScripts();
+    const { status, stderr } = spawnSync(process.execPath, ["scripts/start.mjs", arg], { cwd: root, encoding: "utf8" });
+    expect(status).toBe(expected);
+    expect(stderr).toMatch(/^Usage: npm start/);
+    expect(existsSync(path.join(root, "build"))).toBe(false);
+  });
+});
+
 describe("the build lock", () => {
   const run = (work: string) =>
     `import("${path.resolve("scripts/lib/lock.mjs")}").then((m) => m.withLock("test", async () => { ${work} }))`;
