@@ -9,7 +9,7 @@ import { buildAddon } from "./lib/build-addon.mjs";
 import { paths } from "./lib/paths.mjs";
 import { whyNotLoadable } from "./lib/prebuilt.mjs";
 import { compileTypeScript } from "./lib/prepare.mjs";
-import { progress, runMain, SetupError } from "./lib/report.mjs";
+import { Interruption, progress, runMain, SetupError } from "./lib/report.mjs";
 import { checkNode, checkPlatform } from "./lib/requirements.mjs";
 
 await runMain(async () => {
@@ -33,6 +33,7 @@ async function buildFromSource() {
   try {
     await buildAddon();
   } catch (error) {
+    if (error instanceof Interruption) throw error;
     throw new SetupError(
       `${error.message}\n\npunie's native addon could not be built. Once the cause above is removed, install again.\n` +
         "To install without it (nothing that loads a model will work): PUNIE_SKIP_BUILD=1 npm install",

@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { SetupError } from "./report.mjs";
+import { Interruption, progress, SetupError } from "./report.mjs";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
- * Runs a command to its end with its output on stderr. Rejects with a `SetupError` when it fails.
+ * Runs a command to its end with its output on stderr. Rejects with a `SetupError` when it fails, and with
+ * an `Interruption` when this process is told to stop meanwhile.
  * @param {string} command
  * @param {string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, hint?: string }} [options] `hint`: what to do when it fails
@@ -41,17 +42,36 @@ export function output(command, args) {
   return result.status === 0 ? result.stdout : undefined;
 }
 
-function exitCode(child, command) {
+async function exitCode(child, command) {
+  let stoppedBy;
   // Told to stop, a build takes its compilers with it, or they would go on in a directory that is no longer locked.
   // The child leads a process group of its own (detached), because cmake-js passes no signal on.
-  const stop = (signal) => child.pid !== undefined && process.kill(-child.pid, signal);
+  const stop = (signal) => {
+    // npm takes its time to stop.
+    if (stoppedBy === undefined) progress("stopping...");
+    stoppedBy = signal;
+    signalGroup(child.pid, signal);
+  };
   for (const signal of STOP_SIGNALS) process.on(signal, stop);
-  return new Promise((resolve, reject) => {
-    child.on("error", (error) => reject(new SetupError(`Could not run ${command}: ${error.message}`)));
-    child.on("close", (code, signal) => resolve(code ?? signal));
-  }).finally(() => {
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on("error", (error) => reject(new SetupError(`Could not run ${command}: ${error.message}`)));
+      child.on("close", (code, signal) => {
+        if (stoppedBy) reject(new Interruption(stoppedBy));
+        else resolve(code ?? signal);
+      });
+    });
+  } finally {
     for (const signal of STOP_SIGNALS) process.off(signal, stop);
-  });
+  }
+}
+
+function signalGroup(leader, signal) {
+  try {
+    if (leader !== undefined) process.kill(-leader, signal);
+  } catch {
+    // It has ended, which is what was wanted.
+  }
 }
 
 function failure(command, args, code, hint) {

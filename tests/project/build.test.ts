@@ -114,6 +114,27 @@ describe("npm's install script", () => {
   });
 });
 
+describe("a build that is told to stop", () => {
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("by %s says so at once, takes its commands with it, and exits with %i", async (signal, expected) => {
+    copyScripts();
+    const script = `
+      import { runLogged } from "./scripts/lib/run.mjs";
+      import { runMain } from "./scripts/lib/report.mjs";
+      setTimeout(() => process.kill(process.pid, "${signal}"), 200);
+      await runMain(() => runLogged("build/log", "sleep", ["60"], { hint: "Nothing was built." }));`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: root });
+    let stderr = "";
+    child.stderr.on("data", (text) => {
+      stderr += text;
+    });
+    const code = await new Promise((done) => child.on("close", done));
+    expect({ code, stderr }).toEqual({ code: expected, stderr: "punie: stopping...\n\nInterrupted.\n" });
+  });
+});
+
 describe("npm start", () => {
   it.each([
     ["--help", 0],
