@@ -1,7 +1,7 @@
 /** `punie generate`: one answer. */
 import { Command } from "commander";
 import type { Model } from "../../api/model.js";
-import type { GenerateRequest } from "../../api/request.js";
+import type { GenerateRequest, PromptProgress } from "../../api/request.js";
 import { generateRequest, type PromptFlags } from "../generate-request.js";
 import { interruptible } from "../interrupt.js";
 import { addModelOptions, loadOptions, type ModelFlags, modelName } from "../model-options.js";
@@ -10,6 +10,7 @@ import { answer, answerJson, isNoteTerminal, note } from "../output.js";
 import { printParts } from "../print-parts.js";
 import { addSamplingOptions, type SamplingFlags, samplingOptions } from "../sampling-options.js";
 import { statsText } from "../stats.js";
+import { StatusLine } from "../status-line.js";
 
 interface GenerateFlags extends ModelFlags, SamplingFlags, PromptFlags {
   ignoreEos?: boolean;
@@ -50,16 +51,34 @@ Examples:
 
 async function generate(flags: GenerateFlags, request: GenerateRequest, signal: AbortSignal): Promise<void> {
   const { loadModel } = await import("../../api/load-model.js");
-  const model = await loadModel(modelName(flags), { ...loadOptions(flags), signal });
+  const status = new StatusLine();
+  status.show("Loading the model...");
   try {
-    if (flags.json) answerJson(await model.generate(request));
-    else if (!model.info.hasTokenizer) await printIds(model, request);
-    else {
-      const finish = await printParts(model.stream(request));
-      if (flags.stats || isNoteTerminal()) note(statsText(finish, model.memory().peakBytes));
+    const model = await loadModel(modelName(flags), { ...loadOptions(flags), signal });
+    try {
+      await answerRequest(model, flags, { ...request, onPromptProgress: promptStatus(status) });
+    } finally {
+      await model.dispose();
     }
   } finally {
-    await model.dispose();
+    status.clear();
+  }
+}
+
+/** Told chunk by chunk; the last comes before the answer begins. */
+function promptStatus(status: StatusLine): (progress: PromptProgress) => void {
+  return ({ processed, total }) => {
+    if (processed < total) status.show(`Reading the prompt: ${processed} of ${total} tokens`);
+    else status.clear();
+  };
+}
+
+async function answerRequest(model: Model, flags: GenerateFlags, request: GenerateRequest): Promise<void> {
+  if (flags.json) answerJson(await model.generate(request));
+  else if (!model.info.hasTokenizer) await printIds(model, request);
+  else {
+    const finish = await printParts(model.stream(request));
+    if (flags.stats || isNoteTerminal()) note(statsText(finish, model.memory().peakBytes));
   }
 }
 
