@@ -1,11 +1,12 @@
 /** Writes a model of a given shape whose weights mean nothing: as fast to run as a real one, and there at once. */
 import { randomFillSync } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SafetensorsWriter, tensorBytes } from "../convert/safetensors-writer.js";
 import { PunieError } from "../errors.js";
+import { isRunning } from "../models/running-process.js";
 import { type Shape, type ShapeTensor, shapeConfig, shapeTensors } from "./shapes.js";
 
 export interface ShapeModel {
@@ -26,6 +27,8 @@ export interface ShapeModelOptions {
 
 /** Linux's file system in memory. */
 const SHARED_MEMORY = "/dev/shm";
+/** A directory's name tells the process that made it. */
+const OWNER = /^punie-shape-(\d+)-/;
 /** What is left to the rest of the machine. */
 const ROOM_TO_SPARE_BYTES = 512 * 2 ** 20;
 
@@ -33,8 +36,10 @@ const ROOM_TO_SPARE_BYTES = 512 * 2 ** 20;
 export async function makeShapeModel(shape: Shape, options: ShapeModelOptions = {}): Promise<ShapeModel> {
   const tensors = shapeTensors(shape);
   const bytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-  const parent = await placeFor(bytes, options.parents ?? [SHARED_MEMORY, tmpdir()]);
-  const path = await mkdtemp(join(parent, "punie-shape-"));
+  const parents = options.parents ?? [SHARED_MEMORY, tmpdir()];
+  await removeLeftovers(parents);
+  const parent = await placeFor(bytes, parents);
+  const path = await mkdtemp(join(parent, `punie-shape-${process.pid}-`));
   const remove = () => rm(path, { recursive: true, force: true });
   try {
     options.onStart?.(bytes, path);
@@ -44,6 +49,18 @@ export async function makeShapeModel(shape: Shape, options: ShapeModelOptions = 
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+/** What killed benchmarks left: gigabytes that nobody else would delete, and in memory at that. */
+async function removeLeftovers(parents: readonly string[]): Promise<void> {
+  for (const parent of parents) {
+    for (const name of await readdir(parent).catch(() => [])) {
+      const pid = Number(OWNER.exec(name)?.[1]);
+      if (!(pid > 0) || isRunning(pid)) continue;
+      // Another user's stays.
+      await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
+    }
   }
 }
 

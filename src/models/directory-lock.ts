@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PunieError } from "../errors.js";
+import { isRunning } from "./running-process.js";
 import { errorCode, isAbsent } from "./system-error.js";
 
 /**
@@ -162,15 +163,6 @@ async function inspect(path: string): Promise<{ holder: Holder; isDead: boolean 
   } catch (error) {
     if (isAbsent(error)) return "gone";
     throw error;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) !== "ESRCH";
   }
 }
 

@@ -1,6 +1,7 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadModel } from "../../../src/api/load-model.js";
 import { benchmark, bytesPerToken } from "../../../src/bench/benchmark.js";
@@ -64,6 +65,17 @@ describe("a model of a shape", () => {
     const huge = { ...SMALL, vocabSize: 2 ** 45 };
     await expect(makeShapeModel(huge, { parents: [parent] })).rejects.toMatchObject({ code: "DISK_FULL" });
     expect(readdirSync(parent)).toEqual([]);
+  });
+
+  it("first deletes what a killed process left, and nothing else", async () => {
+    const gone = spawnSync(process.execPath, ["-e", ""]).pid;
+    const others = [`punie-shape-${process.ppid}-abcdef`, "punie-shape-mine", `other-${gone}-abcdef`];
+    for (const name of [...others, `punie-shape-${gone}-abcdef`]) {
+      mkdirSync(join(parent, name));
+      writeFileSync(join(parent, name, "model.safetensors"), "");
+    }
+    const made = await makeShapeModel(SMALL, { parents: [join(parent, "absent"), parent] });
+    expect(readdirSync(parent).sort()).toEqual([...others, basename(made.path)].sort());
   });
 
   it("leaves nothing behind when it is aborted", async () => {
