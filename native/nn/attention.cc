@@ -4,12 +4,8 @@ namespace punie::nn {
 
 mx::array Attention::operator()(const Runtime& runtime, const Rope& rope, const mx::array& x, const Batch& batch,
                                 std::int64_t layer) const {
-  const auto q = q_proj(x);
-  const auto k = k_proj(x);
-  const auto v = v_proj(x);
-  const auto attended = runtime.use_kernels ? attend_kernel(runtime, rope, q, k, v, batch, layer)
-                                            : attend_stock(runtime, rope, q, k, v, batch, layer);
-  return o_proj(attended);
+  if (runtime.use_kernels) return run_kernels(runtime, rope, x, batch, layer);
+  return o_proj(attend_stock(runtime, rope, q_proj(x), k_proj(x), v_proj(x), batch, layer));
 }
 
 }  // namespace punie::nn

@@ -24,8 +24,9 @@ struct Attention {
                        std::int64_t layer) const;
 
  private:
-  mx::array attend_kernel(const Runtime& runtime, const Rope& rope, const mx::array& q, const mx::array& k,
-                          const mx::array& v, const Batch& batch, std::int64_t layer) const;
+  /// All of it as one node.
+  mx::array run_kernels(const Runtime& runtime, const Rope& rope, const mx::array& x, const Batch& batch,
+                        std::int64_t layer) const;
   mx::array attend_stock(const Runtime& runtime, const Rope& rope, const mx::array& q, const mx::array& k,
                          const mx::array& v, const Batch& batch, std::int64_t layer) const;
 };

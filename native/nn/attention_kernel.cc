@@ -56,30 +56,41 @@ void attend(const Shape& shape, KernelLayerCache& cache, const float* q, const R
 
 }  // namespace
 
-mx::array Attention::attend_kernel(const Runtime& runtime, const Rope& rope, const mx::array& q, const mx::array& k,
-                                   const mx::array& v, const Batch& batch, std::int64_t layer) const {
+mx::array Attention::run_kernels(const Runtime& runtime, const Rope& rope, const mx::array& x, const Batch& batch,
+                                 std::int64_t layer) const {
   std::vector<Rows> segments;
   for (const auto& segment : batch.segments) {
     segments.push_back({segment.cache, segment.cache->length(), segment.count});
   }
+  const auto n = static_cast<std::int64_t>(x.shape(0));
   const Shape shape{heads, kv_heads, head_dim, rope.traditional(), rope.inverse_frequencies()};
   return cpu_op(
-      "KernelAttention", runtime, q.shape(), {q, k, v},
-      [shape, segments = std::move(segments), layer, parallel = runtime.parallel](const auto& in, float* out) {
-        const auto* q = static_cast<const float*>(in[0]);
-        const auto* k = static_cast<const float*>(in[1]);
-        const auto* v = static_cast<const float*>(in[2]);
+      "KernelAttention", runtime, x.shape(), {x},
+      [shape, segments = std::move(segments), n, layer, to_q = q_proj.step(), to_k = k_proj.step(),
+       to_v = v_proj.step(), to_out = o_proj.step(), parallel = runtime.parallel](const auto& in, float* out) {
+        const auto* x = static_cast<const float*>(in[0]);
+        const auto q_size = n * to_q.out_features;
+        const auto kv_size = n * to_k.out_features;
+        const auto work = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(2 * (q_size + kv_size)));
+        float* q = work.get();
+        float* attended = q + q_size;
+        float* k = attended + q_size;
+        float* v = k + kv_size;
+        to_q(x, n, q);
+        to_k(x, n, k);
+        to_v(x, n, v);
         std::int64_t begin = 0;
         for (const auto& rows : segments) {
           auto& cache = rows.cache->kernel_layer(layer);
           std::vector<std::int32_t> positions(static_cast<std::size_t>(rows.count));
           std::iota(positions.begin(), positions.end(), static_cast<std::int32_t>(rows.position));
-          const auto q_begin = begin * shape.heads * shape.head_dim;
-          const auto kv_begin = begin * shape.kv_heads * shape.head_dim;
+          const auto q_begin = begin * to_q.out_features;
+          const auto kv_begin = begin * to_k.out_features;
           store(shape, cache, k + kv_begin, v + kv_begin, rows, positions, parallel);
-          attend(shape, cache, q + q_begin, rows, positions, out + q_begin, parallel);
+          attend(shape, cache, q + q_begin, rows, positions, attended + q_begin, parallel);
           begin += rows.count;
         }
+        to_out(attended, n, out);
       });
 }
 

@@ -48,11 +48,20 @@ class KernelMatrix : public Matrix {
     std::vector<mx::array> inputs{x};
     if (bias) inputs.push_back(*bias);
     return cpu_op("KernelMatmul", runtime_, {n, static_cast<int>(tensors_->rows)}, std::move(inputs),
-                  [keep = tensors_, view = view_, n, parallel = runtime_.parallel](const auto& in, float* out) {
+                  [run = product(), n](const auto& in, float* out) {
                     const auto* bias = in.size() > 1 ? static_cast<const float*>(in[1]) : nullptr;
-                    multiply_rows(view, static_cast<const float*>(in[0]), n, bias, out, parallel);
+                    run(static_cast<const float*>(in[0]), n, bias, out);
                   });
   }
+
+  Product product() const override {
+    return [keep = tensors_, view = view_, parallel = runtime_.parallel](const float* x, std::int64_t n,
+                                                                         const float* bias, float* y) {
+      multiply_rows(view, x, n, bias, y, parallel);
+    };
+  }
+
+  std::int64_t out_features() const override { return tensors_->rows; }
 
   mx::array rows(const mx::array& ids) const override {
     const auto n = ids.shape(0);

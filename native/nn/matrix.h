@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -16,6 +17,11 @@ class Matrix {
   virtual ~Matrix() = default;
   /// x [n, cols] times the transpose, plus `bias` [rows] if given: [n, rows].
   virtual mx::array multiply(const mx::array& x, const std::optional<mx::array>& bias) const = 0;
+  /// The product as a plain function, for a kernel of several steps: x, n, bias (may be null), y. It keeps the weights
+  /// alive. Empty where MLX's own operations are used.
+  using Product = std::function<void(const float*, std::int64_t, const float*, float*)>;
+  virtual Product product() const { return {}; }
+  virtual std::int64_t out_features() const = 0;
   /// Rows by index, ids [n] of int32: [n, cols].
   virtual mx::array rows(const mx::array& ids) const = 0;
 };

@@ -37,6 +37,8 @@ class QuantizedStockMatrix : public Matrix {
     return bias ? mx::add(y, *bias, runtime_.stream) : y;
   }
 
+  std::int64_t out_features() const override { return weight_.shape(0); }
+
   mx::array rows(const mx::array& ids) const override {
     const auto& s = runtime_.stream;
     return mx::dequantize(mx::take(weight_, ids, 0, s), mx::take(scales_, ids, 0, s), mx::take(biases_, ids, 0, s),
@@ -61,6 +63,8 @@ class FloatStockMatrix : public Matrix {
     const auto transposed = mx::transpose(weight_, s);
     return bias ? mx::addmm(*bias, x, transposed, 1, 1, s) : mx::matmul(x, transposed, s);
   }
+
+  std::int64_t out_features() const override { return weight_.shape(0); }
 
   mx::array rows(const mx::array& ids) const override { return mx::take(weight_, ids, 0, runtime_.stream); }
 
