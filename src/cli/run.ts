@@ -22,8 +22,17 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     complain(withFlagName(error));
-    return error instanceof PunieError && error.code === "INVALID_OPTION" ? EXIT_USAGE : EXIT_FAILED;
+    return isUsage(error) ? EXIT_USAGE : EXIT_FAILED;
   }
+}
+
+/** A value that is wrong wherever it is tried; not one that this machine refuses, such as a port that is taken. */
+function isUsage(error: unknown): boolean {
+  return error instanceof PunieError && error.code === "INVALID_OPTION" && !hasSystemCode(error.cause);
+}
+
+function hasSystemCode(cause: unknown): boolean {
+  return cause instanceof Error && "syscall" in cause;
 }
 
 /** The command that will run, or whose help will be printed. `punie` itself has no options with values. */

@@ -141,7 +141,7 @@ describe("punie generate", () => {
 
   it.each([
     ["an empty prompt", 2, () => ["--prompt", ""], "The prompt is empty"],
-    ["a file that isn't there", 2, () => ["--prompt-file", join(folder, "absent")], "--prompt-file"],
+    ["a file that isn't there", 1, () => ["--prompt-file", join(folder, "absent")], "--prompt-file"],
     ["messages that are no JSON", 2, async () => ["--messages", await file("bad.json", "[{")], "not valid JSON"],
     ["messages without roles", 2, async () => ["--messages", await file("odd.json", "[{}]")], "messages[0].role"],
     [

@@ -156,7 +156,7 @@ describe("punie serve that can't", () => {
     const { port } = server.address() as AddressInfo;
     const { stdout, stderr, exitCode } = await run("--model", TINY_MODEL, "--port", String(port));
     server.close();
-    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 2 });
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
     expect(stderr).toBe(
       `Can't listen on 127.0.0.1, port ${port}: something else listens there already. Stop it, or choose another port with --port.\n`,
     );
