@@ -27,9 +27,4 @@ void PrefixCache::keep(std::shared_ptr<nn::KvCache> cache, std::vector<std::int3
   tokens_ = std::move(tokens);
 }
 
-void PrefixCache::clear() {
-  cache_.reset();
-  tokens_.clear();
-}
-
 }  // namespace punie::engine

@@ -17,7 +17,6 @@ class PrefixCache {
   std::shared_ptr<nn::KvCache> take(std::span<const std::int32_t> prompt);
   /// Keeps `cache`, which holds the first `cache->length()` of `tokens`.
   void keep(std::shared_ptr<nn::KvCache> cache, std::vector<std::int32_t> tokens);
-  void clear();
   std::size_t bytes() const { return cache_ ? cache_->bytes() : 0; }
 
  private:

@@ -38,12 +38,6 @@ inline __m256 broadcast(const char* from) {
   }
 }
 
-/// Two values, the first in the lower four lanes, the second in the upper.
-template <FloatType type>
-inline __m256 broadcast_pair(const char* from) {
-  return _mm256_blend_ps(broadcast<type>(from), broadcast<type>(from + float_bytes(type)), 0xf0);
-}
-
 inline float sum_lanes(__m256 v) {
   __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   half = _mm_add_ps(half, _mm_movehl_ps(half, half));

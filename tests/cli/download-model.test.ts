@@ -4,10 +4,10 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { barLine } from "../../src/cli/download-display.js";
 import { formatBytes, formatDuration } from "../../src/cli/format-size.js";
 import { RateMeter } from "../../src/cli/rate-meter.js";
-import { runCli } from "../../src/cli/run.js";
 import { commitId } from "../helpers/fake-hub.js";
 import { NAME, setUpHub } from "../helpers/fake-hub-setup.js";
 import { modelFiles } from "../helpers/fake-model.js";
+import { punie } from "../helpers/punie-in-process.js";
 
 const setup = setUpHub();
 
@@ -17,23 +17,6 @@ beforeEach(() => {
   for (const name of ["PUNIE_MODEL", "PUNIE_MODELS_DIR", "HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE"]) vi.stubEnv(name, "");
 });
 afterEach(() => vi.unstubAllEnvs());
-
-/** Runs `punie` in this process, as the binary does. */
-async function punie(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((text) => {
-      written[name] += String(text);
-      return true;
-    }),
-  );
-  try {
-    return { code: await runCli(args), ...written };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-    process.exitCode = undefined;
-  }
-}
 
 test("downloads with the messages that are promised, progress on stderr, the result on stdout", async () => {
   const { code, stdout, stderr } = await punie("download-model", NAME);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { runCli } from "../../src/cli/run.js";
+import { punie } from "../helpers/punie-in-process.js";
 
 const FIXTURE = fileURLToPath(new URL("../fixtures/tiny-coder-4bit", import.meta.url));
 
@@ -21,22 +21,6 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   await rm(home, { recursive: true });
 });
-
-async function punie(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const written = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((text) => {
-      written[name] += String(text);
-      return true;
-    }),
-  );
-  try {
-    return { code: await runCli(args), ...written };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-    process.exitCode = undefined;
-  }
-}
 
 test.each([[["models"]], [["models", "list"]]])("%j lists what is on disk", async (args) => {
   const { code, stdout } = await punie(...args);
