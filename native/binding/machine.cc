@@ -65,7 +65,7 @@ Napi::Value machine_info(const Napi::CallbackInfo& info) {
     object.Set("mlxVersion", mx::version());
     object.Set("devices", devices);
     object.Set("deviceName", device_name(gpu != nullptr ? mx::Device::gpu : mx::Device::cpu));
-    object.Set("cpuKernels", kernels::isa_name());
+    object.Set("cpuKernels", kernels::name_of(kernels::isa()));
     object.Set("cores", kernels::usable_cores());
     return object;
   });

@@ -1,30 +1,54 @@
 #include "cpu_features.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <cstring>
 
 namespace punie::kernels {
 namespace {
 
-bool cpu_has_avx2() {
+constexpr Isa all[] = {Isa::portable, Isa::avx2, Isa::avx512};
+
+Isa detect() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (!avx2) return Isa::portable;
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
+                      __builtin_cpu_supports("avx512vnni");
+  return avx512 ? Isa::avx512 : Isa::avx2;
 #else
-  return false;
+  return Isa::portable;
 #endif
 }
 
-std::atomic<bool> forced_portable{false};
+Isa from_environment() {
+  const char* wanted = std::getenv("PUNIE_CPU_KERNELS");
+  if (wanted == nullptr) return best_isa();
+  for (const Isa isa : all)
+    if (std::strcmp(wanted, name_of(isa)) == 0) return std::min(isa, best_isa());
+  return best_isa();
+}
+
+std::atomic<int> forced{-1};
 
 }  // namespace
 
-bool use_avx2() {
-  static const bool supported = cpu_has_avx2();
-  return supported && !forced_portable.load(std::memory_order_relaxed);
+Isa best_isa() {
+  static const Isa best = detect();
+  return best;
 }
 
-const char* isa_name() { return use_avx2() ? "avx2" : "portable"; }
+Isa isa() {
+  static const Isa chosen = from_environment();
+  const int override = forced.load(std::memory_order_relaxed);
+  return override < 0 ? chosen : static_cast<Isa>(override);
+}
 
-void force_portable(bool on) { forced_portable.store(on, std::memory_order_relaxed); }
+const char* name_of(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "portable"; }
+
+void force_isa(std::optional<Isa> isa) { forced.store(isa ? static_cast<int>(*isa) : -1, std::memory_order_relaxed); }
 
 }  // namespace punie::kernels

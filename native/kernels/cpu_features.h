@@ -1,14 +1,26 @@
 #pragma once
 
+#include <optional>
+
 namespace punie::kernels {
 
-/// Whether the kernels use AVX2, FMA and F16C: what this CPU has, unless a test forced the portable ones.
-bool use_avx2();
+/// Instruction sets that kernels are written for, each with all of the one before it. `avx2`: AVX2, FMA, F16C.
+/// `avx512`: F, BW, VL, VBMI and VNNI (Ice Lake, Zen 4 and later).
+enum class Isa { portable, avx2, avx512 };
 
-/// The instruction set in use: "avx2" or "portable".
-const char* isa_name();
+/// What the kernels use: the best that this CPU has, or less if PUNIE_CPU_KERNELS (portable, avx2, avx512) or a test
+/// says so.
+Isa isa();
+inline bool use_avx2() { return isa() >= Isa::avx2; }
 
-/// For tests: use the portable kernels everywhere. Not to be changed while a kernel runs.
-void force_portable(bool on);
+/// "portable", "avx2" or "avx512".
+const char* name_of(Isa isa);
+
+/// The best that this CPU has.
+Isa best_isa();
+
+/// For tests: use this one, which must not be better than `best_isa()`; nothing: the default again. Not to be changed
+/// while a kernel runs.
+void force_isa(std::optional<Isa> isa);
 
 }  // namespace punie::kernels

@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "float_matmul.h"
-#include "quantized_matmul.h"
 #include "scratch.h"
 
 namespace punie::kernels {
@@ -29,15 +28,11 @@ inline constexpr int64_t chunk_rows = 64;
 inline constexpr int64_t scratch_floats = tile_rows * block_cols + chunk_rows * block_inputs * 8;
 
 /// y's columns [begin, end) = x · the weight's rows [begin, end), portable.
-void quantized_matmul_portable(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
-                               int64_t begin, int64_t end);
 void float_matmul_portable(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
                            int64_t end);
 
 #if defined(__x86_64__)
 /// The same with AVX2, FMA and F16C, for at most `chunk_rows` rows.
-void quantized_matmul_avx2(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
-                           int64_t begin, int64_t end, float* scratch);
 void float_matmul_avx2(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
                        int64_t end, float* scratch);
 #endif

@@ -1,8 +1,8 @@
 #include "quantized_matmul.h"
 
 #include "cpu_features.h"
-#include "int16_matmul.h"
-#include "matmul_rows.h"
+#include "quantized_kernel.h"
+#include "scratch.h"
 
 namespace punie::kernels {
 namespace {
@@ -49,60 +49,37 @@ DequantizeRow dequantizer(int bits) {
   }
 }
 
+const QuantizedKernel& kernel() {
 #if defined(__x86_64__)
-/// Inputs that are rounded before they are multiplied: some megabytes.
-constexpr int64_t rounded_inputs = 128;
-
-void int16_product(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
-                   const Parallel& parallel) {
-  const Int16Input input(w);
-  float* rounded = thread_scratch(std::min(n, rounded_inputs) * input.floats, Scratch::call);
-  // Small enough that no thread waits long for the last piece, and whole tiles.
-  const int64_t piece = std::clamp(w.rows / (8 * parallel.threads) / 8 * 8, int64_t{8}, chunk_rows);
-  for (int64_t first = 0; first < n; first += rounded_inputs) {
-    const int64_t inputs = std::min(rounded_inputs, n - first);
-    parallel_for(parallel, inputs, 8, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        round_input_avx2(w, input, x + (first + i) * w.cols, rounded + i * input.floats);
-      }
-    });
-    parallel_for(parallel, w.rows, piece, [&](int64_t begin, int64_t end) {
-      float* scratch = thread_scratch(int16_scratch_floats(w));
-      int16_matmul_avx2(w, input, rounded, inputs, bias, y + first * w.rows, begin, end, scratch);
-    });
-  }
-}
+  if (isa() == Isa::avx512) return quantized_kernel_avx512;
+  if (isa() == Isa::avx2) return quantized_kernel_avx2;
 #endif
+  return quantized_kernel_portable;
+}
 
 }  // namespace
 
-void quantized_matmul_portable(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
-                               int64_t begin, int64_t end) {
-  const DequantizeRow dequantize = dequantizer(w.bits);
-  float* tile = thread_scratch(tile_rows * w.cols);
-  for (int64_t row = begin; row < end; row += tile_rows) {
-    const int64_t rows = std::min(tile_rows, end - row);
-    for (int64_t r = 0; r < rows; ++r) dequantize(w, row + r, tile + r * w.cols);
-    multiply_decoded_rows(tile, rows, w.cols, x, n, bias, y, w.rows, row);
-  }
+InputFormat input_format(const QuantizedMatrix& w) { return {w.cols, w.group_size, w.bits == 4}; }
+
+InputLayout input_layout(const InputFormat& format, int64_t n) { return {format, n, kernel().shape}; }
+
+void multiply_rounded(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
+                      float* y, int64_t begin, int64_t end) {
+  float* scratch = thread_scratch(kernel().scratch_floats(w, layout));
+  kernel().multiply(w, layout, rounded, bias, y, begin, end, scratch);
 }
 
 void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
                       const Parallel& parallel) {
   if (n <= 0) return;
-#if defined(__x86_64__)
-  if (use_avx2()) {
-    if (is_int16_product(w)) return int16_product(w, x, n, bias, y, parallel);
-    parallel_for(parallel, w.rows, chunk_rows, [&](int64_t begin, int64_t end) {
-      float* scratch = thread_scratch(scratch_floats);
-      for (int64_t row = begin; row < end; row += chunk_rows)
-        quantized_matmul_avx2(w, x, n, bias, y, row, std::min(row + chunk_rows, end), scratch);
-    });
-    return;
-  }
-#endif
-  parallel_for(parallel, w.rows, chunk_rows,
-               [&](int64_t begin, int64_t end) { quantized_matmul_portable(w, x, n, bias, y, begin, end); });
+  const InputFormat format = input_format(w);
+  const InputLayout layout = input_layout(format, n);
+  float* rounded = thread_scratch(layout.floats(), Scratch::call);
+  parallel_for(parallel, layout.blocks(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) round_block(format, layout, x, block, rounded);
+  });
+  parallel_for(parallel, w.rows, 4 * panel_rows,
+               [&](int64_t begin, int64_t end) { multiply_rounded(w, layout, rounded, bias, y, begin, end); });
 }
 
 void quantized_rows(const QuantizedMatrix& w, const int32_t* ids, int64_t n, float* y) {

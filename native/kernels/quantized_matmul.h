@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "float_type.h"
+#include "rounded_inputs.h"
 #include "thread_pool.h"
 
 namespace punie::kernels {
@@ -23,8 +24,22 @@ struct QuantizedMatrix {
   int group_size;
 };
 
-/// y[n, rows] = x[n, cols] · dequantized(w)ᵀ + bias[rows]; `bias` may be null. In float32; a row of y has the same
-/// bits whatever `n` and the threads are.
+/// Panels of weight rows begin at multiples of this.
+inline constexpr int64_t panel_rows = 16;
+
+/// What the product of `w` needs of its inputs.
+InputFormat input_format(const QuantizedMatrix& w);
+
+/// Where n rounded inputs lie, for the kernels in use.
+InputLayout input_layout(const InputFormat& format, int64_t n);
+
+/// y[n, w.rows]'s columns [begin, end) of rounded(x) · dequantized(w)ᵀ + bias[rows], on this thread. `begin` is a
+/// multiple of panel_rows; `bias` may be null. An element of y has the same bits whatever n, begin, end, the threads
+/// and the instruction set are.
+void multiply_rounded(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
+                      float* y, int64_t begin, int64_t end);
+
+/// y[n, rows] = x[n, cols] · dequantized(w)ᵀ + bias[rows], x rounded to 16 bits (see rounded_inputs.h).
 void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
                       const Parallel& parallel);
 

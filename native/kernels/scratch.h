@@ -7,7 +7,7 @@ namespace punie::kernels {
 /// A thread has one piece of memory for each.
 enum class Scratch { piece, call };
 
-/// Memory for `floats` values, 32-byte aligned, this thread's own; valid until the next call on this thread for the
+/// Memory for `floats` values, 64-byte aligned, this thread's own; valid until the next call on this thread for the
 /// same use: `piece` within a piece of a job, `call` by the function that starts the job. Throws std::bad_alloc.
 float* thread_scratch(int64_t floats, Scratch use = Scratch::piece);
 

@@ -93,8 +93,8 @@ void bench_attention(int64_t n, int64_t context, const Parallel& parallel) {
 void run_bench() {
   const int cores = kernels::usable_cores();
   const Parallel one{&ThreadPool::shared(), 1}, all{&ThreadPool::shared(), cores};
-  std::printf("%s, %d cores, memory bandwidth %.1f GB/s, on one core %.1f GB/s\n", kernels::isa_name(), cores,
-              kernels::measure_memory_bandwidth(cores) * 1e-9, kernels::measure_memory_bandwidth(1) * 1e-9);
+  std::printf("%s, %d cores, memory bandwidth %.1f GB/s, on one core %.1f GB/s\n", kernels::name_of(kernels::isa()),
+              cores, kernels::measure_memory_bandwidth(cores) * 1e-9, kernels::measure_memory_bandwidth(1) * 1e-9);
   for (const int bits : {2, 3, 4, 5, 6, 8}) bench_quantized(bits, 64, 1, all);
   bench_quantized(4, 64, 1, one);
   bench_quantized(4, 32, 1, all);

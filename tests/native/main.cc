@@ -21,10 +21,12 @@ std::vector<const Test*>& all_tests() {
 }
 
 void for_each_isa(const std::function<void(const std::string&)>& test) {
-  kernels::force_portable(true);
-  test(kernels::isa_name());
-  kernels::force_portable(false);
-  if (kernels::use_avx2()) test(kernels::isa_name());
+  for (const auto isa : {kernels::Isa::portable, kernels::Isa::avx2, kernels::Isa::avx512}) {
+    if (isa > kernels::best_isa()) continue;
+    kernels::force_isa(isa);
+    test(kernels::name_of(isa));
+  }
+  kernels::force_isa(std::nullopt);
 }
 
 }  // namespace punie::tests

@@ -2,7 +2,6 @@
 
 #include "check.h"
 #include "kernels/cpu_features.h"
-#include "kernels/int16_matmul.h"
 #include "mlx_golden.h"
 #include "weights.h"
 
@@ -16,10 +15,8 @@ using kernels::ThreadPool;
 
 constexpr FloatType float_types[] = {FloatType::f32, FloatType::f16, FloatType::bf16};
 
-/// Columns of one scale of the inputs that the kernel rounds to 16 bits; 0 where it takes them as they are.
-int64_t rounded_unit(const QuantizedMatrix& w) {
-  return kernels::use_avx2() && kernels::is_int16_product(w) ? std::min(w.group_size, 64) : 0;
-}
+/// Columns of one scale of the inputs, which are rounded to 16 bits.
+int64_t rounded_unit(const QuantizedMatrix& w) { return std::min(w.group_size, 64); }
 
 void check_shape(int64_t rows, int64_t cols, int bits, int group_size, FloatType type, const std::string& isa) {
   const StoredMatrix stored = random_quantized(rows, cols, bits, group_size, type, static_cast<uint64_t>(cols + rows));
@@ -63,6 +60,33 @@ const Test odd_sizes("quantized_matmul is exact at odd row counts and around its
       for (const int64_t rows : {1, 3, 7, 64, 65, 131})
         for (const int64_t cols : {32, 480, 512, 544, 1056}) check_shape(rows, cols, bits, 32, FloatType::bf16, isa);
   });
+});
+
+const Test same_everywhere("an element of quantized_matmul has the same bits with every instruction set", [] {
+  for (const int bits : {2, 3, 4, 5, 6, 8})
+    for (const int group_size : {32, 64, 128})
+      for (const int64_t n : {1, 2, 3, 11, 25}) {
+        const int64_t rows = 43, cols = 13 * 128;
+        const StoredMatrix stored = random_quantized(rows, cols, bits, group_size, FloatType::bf16, 17);
+        const QuantizedMatrix w{stored.weight.data(),
+                                stored.scales.data(),
+                                stored.biases.data(),
+                                FloatType::bf16,
+                                rows,
+                                cols,
+                                bits,
+                                group_size};
+        const std::vector<float> x = Random(static_cast<uint64_t>(n)).floats(n * cols);
+        std::vector<std::vector<float>> results;
+        for_each_isa([&](const std::string&) {
+          results.emplace_back(static_cast<size_t>(n * rows));
+          kernels::quantized_matmul(w, x.data(), n, nullptr, results.back().data(), {});
+        });
+        for (const auto& y : results) {
+          check(std::memcmp(y.data(), results[0].data(), y.size() * 4) == 0,
+                std::to_string(bits) + " bits, group " + std::to_string(group_size) + ", n " + std::to_string(n));
+        }
+      }
 });
 
 const Test not_finite("an input that is not finite makes quantized_matmul's result not finite", [] {

@@ -1,0 +1,331 @@
+#pragma once
+// The quantized product of each instruction set: one algorithm, `QuantizedProduct` below, over its vectors.
+//
+// An element of y is one chain of additions over the units of columns, the same everywhere:
+//   y = fma(dot(unit), scale(weight) * scale(input), y) for each unit, in order; the dot products are exact
+//   y = fma(bias(weight), sum(input), y) after each group's last unit
+// So its bits depend neither on which inputs and rows are computed beside it nor on the instruction set.
+//
+// Weight rows go in panels of as many rows as a vector has lanes, a row to a lane. For many inputs the weights' words
+// are transposed into that form, and each is multiplied by a block of inputs at a time. For one or two inputs the
+// transposition would cost more than the rest: there a row is multiplied as it lies, and the sums of a unit, one
+// vector for each row, are brought together.
+
+#include <cstdint>
+
+#include "quantized_matmul.h"
+#include "rounded_inputs.h"
+#include "scratch.h"
+
+namespace punie::kernels {
+
+struct QuantizedKernel {
+  KernelShape shape;
+  /// Scratch floats of `multiply`.
+  int64_t (*scratch_floats)(const QuantizedMatrix& w, const InputLayout& layout);
+  /// y[n, w.rows]'s columns [begin, end): `begin` a multiple of 16. `bias` may be null.
+  void (*multiply)(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
+                   float* y, int64_t begin, int64_t end, float* scratch);
+};
+
+extern const QuantizedKernel quantized_kernel_portable;
+#if defined(__x86_64__)
+extern const QuantizedKernel quantized_kernel_avx2;
+extern const QuantizedKernel quantized_kernel_avx512;
+#endif
+
+namespace {
+
+/// Columns whose words are transposed before they are used: their panel stays in L1. Every group size divides it.
+constexpr int64_t transposed_columns = 512;
+
+template <class V>
+class QuantizedProduct {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  static constexpr int lanes = V::lanes;
+
+ public:
+  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::narrow_inputs};
+
+  static int64_t scratch_floats(const QuantizedMatrix& w, const InputLayout& layout) {
+    const int64_t inputs = layout.narrow ? 0 : layout.blocks() * layout.most_inputs;
+    return lanes * (2 * (w.cols / w.group_size) + inputs + transposed_columns / 4);
+  }
+
+  static void multiply(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
+                       float* y, int64_t begin, int64_t end, float* scratch) {
+    switch (w.bits) {
+      case 2:
+        return QuantizedProduct(w, layout, rounded, bias, y, scratch).template run<2>(begin, end);
+      case 3:
+        return QuantizedProduct(w, layout, rounded, bias, y, scratch).template run<3>(begin, end);
+      case 4:
+        return QuantizedProduct(w, layout, rounded, bias, y, scratch).template run<4>(begin, end);
+      case 5:
+        return QuantizedProduct(w, layout, rounded, bias, y, scratch).template run<5>(begin, end);
+      case 6:
+        return QuantizedProduct(w, layout, rounded, bias, y, scratch).template run<6>(begin, end);
+      default:
+        return QuantizedProduct(w, layout, rounded, bias, y, scratch).template run<8>(begin, end);
+    }
+  }
+
+ private:
+  QuantizedProduct(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
+                   float* y, float* scratch)
+      : w_(w), layout_(layout), rounded_(rounded), bias_(bias), y_(y) {
+    row_bytes_ = w.cols * w.bits / 8;
+    unit_bits_ = layout.units > layout.groups ? 1 : 0;
+    weights_end_ = static_cast<const char*>(w.weight) + w.rows * row_bytes_;
+    scales_ = scratch;
+    biases_ = scales_ + lanes * layout.groups;
+    words_ = reinterpret_cast<uint32_t*>(biases_ + lanes * layout.groups);
+    totals_ = biases_ + lanes * (layout.groups + transposed_columns / 4);
+  }
+
+  template <int bits>
+  void run(int64_t begin, int64_t end) {
+    for (first_row_ = begin; first_row_ < end; first_row_ += lanes) {
+      rows_ = end - first_row_ < lanes ? end - first_row_ : lanes;
+      load_floats(w_.scales, scales_);
+      load_floats(w_.biases, biases_);
+      if (layout_.narrow) {
+        run_narrow<bits>();
+      } else {
+        run_wide<bits>();
+      }
+    }
+  }
+
+  /// A row of the panel; beyond the matrix's end its last one again, whose results are not stored.
+  int64_t row(int r) const { return first_row_ + (r < rows_ ? r : rows_ - 1); }
+  const char* weights(int r) const { return static_cast<const char*>(w_.weight) + row(r) * row_bytes_; }
+
+  /// The panel's scales or biases: [groups][lanes].
+  void load_floats(const void* array, float* to) {
+    const int64_t bytes = float_bytes(w_.scale_type);
+    const char* begin = static_cast<const char*>(array);
+    const char* end = begin + w_.rows * layout_.groups * bytes;
+    for (int64_t g = 0; g < layout_.groups; g += lanes) {
+      const int64_t count = layout_.groups - g < lanes ? layout_.groups - g : lanes;
+      Ints v[lanes];
+      for (int r = 0; r < lanes; ++r) {
+        v[r] = V::as_ints(V::load_stored(w_.scale_type, begin + (row(r) * layout_.groups + g) * bytes, count, end));
+      }
+      V::transpose(v);
+      for (int i = 0; i < count; ++i) V::store_ints(reinterpret_cast<uint32_t*>(to) + (g + i) * lanes, v[i]);
+    }
+  }
+
+  /// Adds a unit to the total of one input.
+  void add_unit(Floats& total, Ints dot, int64_t unit, const float* scales, const float* sums, int64_t stride) const {
+    const int64_t group = unit >> unit_bits_;
+    const Floats scale = V::multiply(V::load(scales_ + group * lanes), V::set(scales[unit * stride]));
+    total = V::fma(V::to_floats(dot), scale, total);
+    if (unit_bits_ == 0 || unit % 2 == 1) {
+      total = V::fma(V::load(biases_ + group * lanes), V::set(sums[group * stride]), total);
+    }
+  }
+
+  void store(Floats total, int64_t input) const {
+    if (bias_ != nullptr) total = V::add(total, V::load_some(bias_ + first_row_, rows_));
+    V::store_some(y_ + input * w_.rows + first_row_, total, rows_);
+  }
+
+  // Few inputs.
+
+  template <int bits>
+  void run_narrow() {
+    if constexpr (V::narrow_inputs > 0) {
+      const bool halves = layout_.unit < most_unit_columns;
+      if (layout_.n == 1) return halves ? multiply_narrow<bits, 32, 1>() : multiply_narrow<bits, 64, 1>();
+      return halves ? multiply_narrow<bits, 32, 2>() : multiply_narrow<bits, 64, 2>();
+    }
+  }
+
+  template <int bits, int unit, int inputs>
+  void multiply_narrow() {
+    constexpr int values_of_word = bits == 4 ? 8 : 4;
+    constexpr int pairs_of_word = values_of_word / 2;
+    constexpr int unit_words = unit / values_of_word;
+    constexpr int units = unit_words < lanes ? lanes / unit_words : 1;    // of a step
+    constexpr int vectors = unit_words < lanes ? 1 : unit_words / lanes;  // of a step
+    constexpr int64_t vector_bytes = int64_t{lanes} * values_of_word * bits / 8;
+    /// Vectors ahead of their use that weights are asked of memory: a microsecond, or the panel's length.
+    const int64_t ahead = layout_.words / lanes < 12 ? layout_.words / lanes : 12;
+
+    const float* scales[inputs];
+    const float* sums[inputs];
+    const int32_t* pairs[inputs];
+    Floats totals[inputs];
+    for (int i = 0; i < inputs; ++i) {
+      const float* input = rounded_ + layout_.offset(i);
+      pairs[i] = reinterpret_cast<const int32_t*>(input);
+      scales[i] = input + layout_.pairs;
+      sums[i] = scales[i] + layout_.units;
+      totals[i] = V::zero();
+    }
+    const char* rows[lanes];
+    for (int r = 0; r < lanes; ++r) rows[r] = weights(r);
+    const char* next_panel = rows[0] + lanes * row_bytes_;
+
+    for (int64_t word = 0; word < layout_.words; word += vectors * lanes) {
+      const int64_t at = word / lanes * vector_bytes;
+      const int64_t to_come = at + ahead * vector_bytes;
+      const char* prefetched = to_come < row_bytes_ ? rows[0] + to_come : next_panel + (to_come - row_bytes_);
+      Ints dots[inputs][lanes];
+#pragma GCC unroll 16
+      for (int r = 0; r < lanes; ++r) {
+        V::prefetch(prefetched + r * row_bytes_);
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v) {
+          const int64_t first = word + v * lanes;
+          const Ints weights =
+              V::template load_words<bits>(rows[r] + at + v * vector_bytes, layout_.words - first, weights_end_);
+          const auto multiply = [&]<int k>() {
+            const Ints field = V::template field<16 / pairs_of_word * k, bits == 4 ? 4 : 8>(weights);
+            for (int i = 0; i < inputs; ++i) {
+              const Ints x = V::load_unaligned_ints(pairs[i] + first * pairs_of_word + k * lanes);
+              dots[i][r] = V::add_dot(v == 0 && k == 0 ? V::zero_ints() : dots[i][r], field, x);
+            }
+          };
+          multiply.template operator()<0>();
+          multiply.template operator()<1>();
+          if constexpr (pairs_of_word == 4) {
+            multiply.template operator()<2>();
+            multiply.template operator()<3>();
+          }
+        }
+      }
+      for (int i = 0; i < inputs; ++i) {
+        Ints unit_dots[units];
+        V::template sum_rows<units>(dots[i], unit_dots);
+        const int64_t first_unit = word / unit_words;
+        for (int u = 0; u < units && first_unit + u < layout_.units; ++u) {
+          add_unit(totals[i], unit_dots[u], first_unit + u, scales[i], sums[i], 1);
+        }
+      }
+    }
+    for (int i = 0; i < inputs; ++i) store(totals[i], i);
+  }
+
+  // Many inputs.
+
+  template <int bits>
+  void run_wide() {
+    constexpr bool nibbles = bits == 4;
+    constexpr int values_of_word = nibbles ? 8 : 4;
+    const int64_t blocks = layout_.blocks();
+    for (int64_t i = 0; i < blocks * layout_.most_inputs; ++i) V::store(totals_ + i * lanes, V::zero());
+    for (int64_t column = 0; column < w_.cols; column += transposed_columns) {
+      const int64_t cols = w_.cols - column < transposed_columns ? w_.cols - column : transposed_columns;
+      transpose_words<bits>(column, cols / values_of_word);
+      // The next panel's weights, a line for each word.
+      const char* ahead = weights(0) + lanes * (row_bytes_ + column * bits / 8);
+      for (int64_t b = 0; b < blocks; ++b)
+        multiply_block<nibbles, lanes * values_of_word * bits / 8>(b, column, cols, ahead);
+    }
+    for (int64_t i = 0; i < layout_.n; ++i) {
+      store(V::load(totals_ + i * lanes), i);
+    }
+  }
+
+  template <int bits>
+  void transpose_words(int64_t column, int64_t words) {
+    const int64_t at = column * bits / 8;
+    constexpr int64_t vector_bytes = int64_t{lanes} * (bits == 4 ? 8 : 4) * bits / 8;
+    for (int64_t word = 0; word < words; word += lanes) {
+      const int64_t count = words - word < lanes ? words - word : lanes;
+      Ints v[lanes];
+      for (int r = 0; r < lanes; ++r) {
+        v[r] = V::template load_words<bits>(weights(r) + at + word / lanes * vector_bytes, count, weights_end_);
+      }
+      V::transpose(v);
+      for (int i = 0; i < count; ++i) V::store_ints(words_ + (word + i) * lanes, v[i]);
+    }
+  }
+
+  template <bool nibbles, int64_t word_bytes>
+  void multiply_block(int64_t block, int64_t column, int64_t cols, const char* ahead) {
+    switch (layout_.width(block)) {
+#define PUNIE_WIDTH(width)                                                            \
+  case width:                                                                         \
+    if constexpr (width <= V::most_inputs)                                            \
+      return multiply_inputs<nibbles, word_bytes, width>(block, column, cols, ahead); \
+    break;
+      PUNIE_WIDTH(3)
+      PUNIE_WIDTH(4)
+      PUNIE_WIDTH(5)
+      PUNIE_WIDTH(6)
+      PUNIE_WIDTH(7)
+      PUNIE_WIDTH(8)
+      PUNIE_WIDTH(10)
+      PUNIE_WIDTH(12)
+#undef PUNIE_WIDTH
+    }
+  }
+
+  /// The transposed words against one block of inputs.
+  template <bool nibbles, int64_t word_bytes, int width>
+  void multiply_inputs(int64_t block, int64_t column, int64_t cols, const char* ahead) {
+    constexpr int pairs_of_word = nibbles ? 4 : 2;
+    const float* input = rounded_ + layout_.offset(block);
+    const float* scales = input + width * layout_.pairs;
+    const float* sums = scales + width * layout_.units;
+    const int32_t* pairs = reinterpret_cast<const int32_t*>(input) + column / 2 * width;
+    const uint32_t* words = words_;
+    const int64_t unit_words = layout_.unit / (2 * pairs_of_word);
+    float* stored = totals_ + block * layout_.most_inputs * lanes;
+
+    Floats totals[width];
+    for (int i = 0; i < width; ++i) totals[i] = V::load(stored + i * lanes);
+    for (int64_t unit = column / layout_.unit; unit < (column + cols) / layout_.unit; ++unit) {
+      Ints dots[width];
+      for (int i = 0; i < width; ++i) dots[i] = V::zero_ints();
+#pragma GCC unroll 1
+      for (int64_t w = 0; w < unit_words; ++w) {
+        V::prefetch(ahead);
+        ahead += word_bytes;
+        Ints word = V::load_ints(words);
+        words += lanes;
+        V::keep(word);
+        const auto multiply = [&]<int k>() {
+          const Ints field = V::template field<16 / pairs_of_word * k, nibbles ? 4 : 8>(word);
+          for (int i = 0; i < width; ++i) {
+            dots[i] = V::add_dot(dots[i], field, V::broadcast_pair(pairs + k * width + i));
+          }
+        };
+        multiply.template operator()<0>();
+        multiply.template operator()<1>();
+        if constexpr (pairs_of_word == 4) {
+          multiply.template operator()<2>();
+          multiply.template operator()<3>();
+        }
+        pairs += pairs_of_word * width;
+      }
+      for (int i = 0; i < width; ++i) add_unit(totals[i], dots[i], unit, scales + i, sums + i, width);
+    }
+    for (int i = 0; i < width; ++i) V::store(stored + i * lanes, totals[i]);
+  }
+
+  const QuantizedMatrix& w_;
+  const InputLayout& layout_;
+  const float* rounded_;
+  const float* bias_;
+  float* y_;
+
+  int64_t row_bytes_;
+  int unit_bits_;  // 1 where a group is two units, else 0
+  const char* weights_end_;
+  float* scales_;    // [groups][lanes]
+  float* biases_;    // [groups][lanes]
+  uint32_t* words_;  // [words of transposed_columns][lanes]
+  float* totals_;    // [inputs][lanes]
+
+  int64_t first_row_ = 0;
+  int64_t rows_ = 0;
+};
+
+}  // namespace
+}  // namespace punie::kernels

@@ -1,0 +1,89 @@
+#include "rounded_inputs.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "cpu_features.h"
+
+namespace punie::kernels {
+namespace {
+
+using RoundUnit = float (*)(const float*, int64_t, bool, int32_t*, int32_t&);
+
+RoundUnit choose_round_unit() {
+#if defined(__x86_64__)
+  if (use_avx2()) return round_unit_avx2;
+#endif
+  return round_unit_portable;
+}
+
+}  // namespace
+
+float round_unit_portable(const float* x, int64_t unit, bool nibbles, int32_t* pairs, int32_t& sum) {
+  float largest = 0;
+  float check = 0;  // stays zero unless a value is not finite
+  for (int64_t i = 0; i < unit; ++i) {
+    largest = std::max(largest, std::abs(x[i]));
+    check += x[i] - x[i];
+  }
+  const float factor = largest > 0 && check == 0 ? 32767.0f / largest : 0.0f;
+  int16_t q[most_unit_columns];
+  sum = 0;
+  const int64_t word = nibbles ? 8 : 4;
+  for (int64_t i = 0; i < unit; ++i) {
+    q[i] = static_cast<int16_t>(std::lrint(check == 0 ? x[i] * factor : 0.0f));
+    sum += q[i];
+  }
+  for (int64_t i = 0; i < unit; i += word)
+    for (int64_t k = 0; k < word / 2; ++k) {
+      const int16_t both[2] = {q[i + k], q[i + k + word / 2]};
+      *pairs++ = std::bit_cast<int32_t>(both);
+    }
+  return largest / 32767.0f + check;
+}
+
+void round_block(const InputFormat& format, const InputLayout& layout, const float* x, int64_t block, float* rounded) {
+  const RoundUnit round_unit = choose_round_unit();
+  const int64_t first = block * (layout.narrow ? 1 : layout.most_inputs);
+  const int64_t width = layout.width(block);
+  const int64_t inputs = layout.narrow ? 1 : std::min(width, layout.n - first);
+  const int64_t unit_words = layout.unit / (2 * layout.pairs_of_word);
+  float* base = rounded + layout.offset(block);
+  auto* all_pairs = reinterpret_cast<int32_t*>(base);
+  float* scales = base + width * layout.pairs;
+  float* sums = scales + width * layout.units;
+  std::fill(sums, sums + width * layout.groups, 0.0f);
+  // Padding is multiplied too: by zeros, that nothing comes of it.
+  if (layout.narrow)
+    std::fill(all_pairs + layout.words / layout.lanes * layout.lanes * layout.pairs_of_word, all_pairs + layout.pairs,
+              0);
+  if (inputs < width) std::memset(base, 0, sizeof(float) * static_cast<size_t>(sums - base));
+
+  for (int64_t u = 0; u < layout.units; ++u) {
+    for (int64_t i = 0; i < inputs; ++i) {
+      int32_t pairs[most_unit_columns / 2];
+      int32_t sum;
+      const float scale =
+          round_unit(x + (first + i) * format.cols + u * layout.unit, layout.unit, format.nibbles, pairs, sum);
+      scales[u * width + i] = scale;
+      float& group_sum = sums[u * layout.unit / format.group_size * width + i];
+      group_sum = std::fma(scale, static_cast<float>(sum), group_sum);
+      if (!layout.narrow) {
+        int32_t* to = all_pairs + u * (layout.unit / 2) * width + i;
+        for (int64_t p = 0; p < layout.unit / 2; ++p) to[p * width] = pairs[p];
+        continue;
+      }
+      const int64_t word = u * unit_words;
+      int32_t* to = all_pairs + word / layout.lanes * layout.lanes * layout.pairs_of_word;
+      for (int64_t w = 0; w < unit_words; ++w) {
+        // A unit may reach over two vectors.
+        const int64_t at = word % layout.lanes + w;
+        int32_t* vector = to + at / layout.lanes * layout.lanes * layout.pairs_of_word + at % layout.lanes;
+        for (int k = 0; k < layout.pairs_of_word; ++k) vector[k * layout.lanes] = pairs[w * layout.pairs_of_word + k];
+      }
+    }
+  }
+}
+
+}  // namespace punie::kernels

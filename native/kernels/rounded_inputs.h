@@ -1,0 +1,90 @@
+#pragma once
+// The inputs of a quantized product, rounded to 16 bits.
+//
+// An input row is rounded to integers of at most 32767 in magnitude, with a scale for every unit of 32 or 64 columns:
+// an error of at most 1/65534 of the largest magnitude among them, finer than bf16 by two hundred times. Products with
+// the integers of the weights are then exact, two in one instruction. A group's bias is multiplied by the sum of the
+// rounded values: so a product is that of the true weights with the rounded inputs, but for float32's rounding, and
+// nothing is lost where scale * q and bias cancel.
+
+#include <algorithm>
+#include <cstdint>
+
+namespace punie::kernels {
+
+/// Columns that share a scale, at most: sums of 64 products of 8 and 16 bits stay below 2^31.
+inline constexpr int64_t most_unit_columns = 64;
+
+/// What a product needs of its inputs. Products that need the same share them.
+struct InputFormat {
+  int64_t cols;
+  int64_t group_size;
+  /// The weights' words hold eight values of 4 bits; else four bytes.
+  bool nibbles;
+
+  bool operator==(const InputFormat&) const = default;
+};
+
+/// What a set of kernels wants of the layout.
+struct KernelShape {
+  int lanes;          // words of a vector
+  int most_inputs;    // of a block
+  int narrow_inputs;  // up to so many inputs stand alone, each laid out for whole vectors
+};
+
+/// Where the parts of n rounded inputs lie, in floats: blocks of up to `most_inputs`, each with its integers (two
+/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values.
+///
+/// The columns of a pair are those that a shift and a mask bring to the two halves of a word: c and c + 4 of eight
+/// nibbles, c and c + 2 of four bytes. In a block of many inputs the values of a pair, unit or group stand side by
+/// side: [pair][input]. A narrow input's pairs are grouped by vectors of words: [vector][pair of the word][word].
+struct InputLayout {
+  int64_t n;
+  int most_inputs;
+  bool narrow;
+  int lanes;
+  int pairs_of_word;
+  int64_t words;
+  int64_t unit;
+  int64_t units;
+  int64_t groups;
+  /// Pairs of an input, up to whole vectors.
+  int64_t pairs;
+
+  InputLayout(const InputFormat& format, int64_t inputs, const KernelShape& shape)
+      : n(inputs),
+        most_inputs(shape.most_inputs),
+        narrow(inputs <= shape.narrow_inputs),
+        lanes(shape.lanes),
+        pairs_of_word(format.nibbles ? 4 : 2),
+        words(format.cols / (2 * pairs_of_word)),
+        unit(std::min(format.group_size, most_unit_columns)),
+        units(format.cols / unit),
+        groups(format.cols / format.group_size),
+        pairs((words + lanes - 1) / lanes * lanes * pairs_of_word) {}
+
+  int64_t input_floats() const { return pairs + units + groups; }
+  int64_t blocks() const { return narrow ? n : (n + most_inputs - 1) / most_inputs; }
+  /// Inputs of a block, the last one's padding among them: kernels are made for some widths only.
+  int width(int64_t block) const {
+    if (narrow) return 1;
+    const auto left = static_cast<int>(std::min<int64_t>(most_inputs, n - block * most_inputs));
+    return left <= 3 ? std::min(3, most_inputs) : left <= 8 ? left : (left + 1) / 2 * 2;
+  }
+  int64_t offset(int64_t block) const { return block * (narrow ? 1 : most_inputs) * input_floats(); }
+  /// In all.
+  int64_t floats() const { return blocks() == 0 ? 0 : offset(blocks() - 1) + width(blocks() - 1) * input_floats(); }
+};
+
+/// Rounds the inputs of `block`: rows of x[n, cols]. What is not finite gives a scale that is not, and so a result
+/// that is not, which the engine notices.
+void round_block(const InputFormat& format, const InputLayout& layout, const float* x, int64_t block, float* rounded);
+
+/// Rounds `unit` values (a multiple of 16) into pairs, in the words' order. Returns their scale and the sum of the
+/// integers in `sum`.
+float round_unit_portable(const float* x, int64_t unit, bool nibbles, int32_t* pairs, int32_t& sum);
+#if defined(__x86_64__)
+float round_unit_avx2(const float* x, int64_t unit, bool nibbles, int32_t* pairs, int32_t& sum);
+#endif
+
+}  // namespace punie::kernels

@@ -1,0 +1,43 @@
+#include <immintrin.h>
+
+#include "rounded_inputs.h"
+
+namespace punie::kernels {
+
+float round_unit_avx2(const float* x, int64_t unit, bool nibbles, int32_t* pairs, int32_t& sum) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  __m256 largest = _mm256_setzero_ps();
+  __m256 checks = _mm256_setzero_ps();
+  for (int64_t i = 0; i < unit; i += 8) {
+    const __m256 v = _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i));
+    largest = _mm256_max_ps(largest, v);
+    checks = _mm256_add_ps(checks, _mm256_sub_ps(v, v));  // zero, or NaN where v is not finite
+  }
+  __m128 most = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps(largest, 1));
+  most = _mm_max_ps(most, _mm_movehl_ps(most, most));
+  const float magnitude = _mm_cvtss_f32(_mm_max_ss(most, _mm_movehdup_ps(most)));
+  const bool finite = _mm256_movemask_ps(_mm256_cmp_ps(checks, checks, _CMP_UNORD_Q)) == 0;
+  const __m256 factor = _mm256_set1_ps(magnitude > 0 && finite ? 32767.0f / magnitude : 0.0f);
+
+  // 16-bit values of a word's columns to pairs: 0 4 1 5 2 6 3 7 of eight, 0 2 1 3 of four.
+  const __m256i of_nibbles =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
+  const __m256i of_bytes =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+  const __m256i order = nibbles ? of_nibbles : of_bytes;
+  __m256i sums = _mm256_setzero_si256();
+  for (int64_t i = 0; i < unit; i += 16) {
+    const __m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), factor));
+    const __m256i high = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 8), factor));
+    sums = _mm256_add_epi32(sums, _mm256_add_epi32(low, high));
+    const __m256i values = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(pairs + i / 2), _mm256_shuffle_epi8(values, order));
+  }
+  __m128i total = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0x4e));
+  total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0xb1));
+  sum = finite ? _mm_cvtsi128_si32(total) : 0;
+  return magnitude / 32767.0f + (finite ? 0.0f : __builtin_nanf(""));
+}
+
+}  // namespace punie::kernels

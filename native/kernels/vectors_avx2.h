@@ -1,0 +1,164 @@
+#pragma once
+// The vector operations of the kernels' templates, with AVX2, FMA and F16C. Internal linkage: code made for one
+// instruction set must not be the linker's choice for a file that runs without.
+
+#include "float_load_avx2.h"
+
+namespace punie::kernels {
+namespace {
+
+struct Avx2 {
+  static constexpr int lanes = 8;
+  static constexpr int most_inputs = 12;
+  static constexpr int narrow_inputs = 2;
+
+  using Ints = __m256i;
+  using Floats = __m256;
+
+  static Ints zero_ints() { return _mm256_setzero_si256(); }
+  static Ints load_ints(const uint32_t* from) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); }
+  static Ints load_unaligned_ints(const int32_t* from) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  }
+  static void store_ints(uint32_t* to, Ints v) { _mm256_store_si256(reinterpret_cast<__m256i*>(to), v); }
+  static void keep(Ints& v) { asm("" : "+x"(v)); }
+  template <int shift, int bits>
+  static Ints field(Ints v) {
+    if constexpr (shift > 0) v = _mm256_srli_epi16(v, shift);
+    if constexpr (shift + bits < 16) v = _mm256_and_si256(v, _mm256_set1_epi16((1 << bits) - 1));
+    return v;
+  }
+  static Ints add_dot(Ints sum, Ints w, Ints x) { return _mm256_add_epi32(sum, _mm256_madd_epi16(w, x)); }
+  static Ints broadcast_pair(const int32_t* pair) { return _mm256_set1_epi32(*pair); }
+  static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+
+  static Floats zero() { return _mm256_setzero_ps(); }
+  static Floats set(float value) { return _mm256_set1_ps(value); }
+  static Floats load(const float* from) { return _mm256_load_ps(from); }
+  static void store(float* to, Floats v) { _mm256_store_ps(to, v); }
+  static Floats load_some(const float* from, int64_t count) {
+    return count >= lanes ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, first(count));
+  }
+  static void store_some(float* to, Floats v, int64_t count) {
+    if (count >= lanes) return _mm256_storeu_ps(to, v);
+    _mm256_maskstore_ps(to, first(count), v);
+  }
+  static Floats to_floats(Ints v) { return _mm256_cvtepi32_ps(v); }
+  static Floats as_floats(Ints v) { return _mm256_castsi256_ps(v); }
+  static Ints as_ints(Floats v) { return _mm256_castps_si256(v); }
+  static Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
+  static Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
+  static Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+
+  /// May read up to `end`, the end of the matrix.
+  template <int bits>
+  static Ints load_words(const char* from, int64_t count, const char* end) {
+    if constexpr (bits == 4 || bits == 8) {
+      if (count >= lanes) return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+      return _mm256_maskload_epi32(reinterpret_cast<const int*>(from), first(count));
+    } else {
+      // Sixteen values are 2 * bits bytes, of which 16 are read.
+      const Ints low = words_of_sixteen<bits>(from, end), high = words_of_sixteen<bits>(from + 2 * bits, end);
+      return _mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xd8);
+    }
+  }
+
+  /// May read up to `end`, the end of the array.
+  static Floats load_stored(FloatType type, const char* from, int64_t count, const char* end) {
+    if (type == FloatType::f32) return load_stored<FloatType::f32>(from, count, end);
+    if (type == FloatType::f16) return load_stored<FloatType::f16>(from, count, end);
+    return load_stored<FloatType::bf16>(from, count, end);
+  }
+
+  static void transpose(Ints (&v)[lanes]) {
+    Ints quads[lanes];
+    for (int i = 0; i < lanes; i += 4) {
+      const Ints a = _mm256_unpacklo_epi32(v[i], v[i + 1]), b = _mm256_unpackhi_epi32(v[i], v[i + 1]);
+      const Ints c = _mm256_unpacklo_epi32(v[i + 2], v[i + 3]), d = _mm256_unpackhi_epi32(v[i + 2], v[i + 3]);
+      quads[i] = _mm256_unpacklo_epi64(a, c);
+      quads[i + 1] = _mm256_unpackhi_epi64(a, c);
+      quads[i + 2] = _mm256_unpacklo_epi64(b, d);
+      quads[i + 3] = _mm256_unpackhi_epi64(b, d);
+    }
+    for (int c = 0; c < 4; ++c) {
+      v[c] = _mm256_permute2x128_si256(quads[c], quads[4 + c], 0x20);
+      v[4 + c] = _mm256_permute2x128_si256(quads[c], quads[4 + c], 0x31);
+    }
+  }
+
+  template <int units>
+  static void sum_rows(const Ints (&v)[lanes], Ints (&sums)[units]) {
+    const auto quad = [&](int r) {
+      const Ints a = add(_mm256_unpacklo_epi32(v[r], v[r + 1]), _mm256_unpackhi_epi32(v[r], v[r + 1]));
+      const Ints b = add(_mm256_unpacklo_epi32(v[r + 2], v[r + 3]), _mm256_unpackhi_epi32(v[r + 2], v[r + 3]));
+      return add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    };
+    const Ints low = quad(0), high = quad(4);
+    const Ints first = _mm256_permute2x128_si256(low, high, 0x20), second = _mm256_permute2x128_si256(low, high, 0x31);
+    if constexpr (units == 2) {
+      sums[0] = first;
+      sums[1] = second;
+    } else {
+      sums[0] = add(first, second);
+    }
+  }
+
+  static void prefetch(const char* at) { _mm_prefetch(at, _MM_HINT_T1); }
+
+ private:
+  static __m256i first(int64_t count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+
+  template <FloatType type>
+  static Floats load_stored(const char* from, int64_t count, const char* end) {
+    constexpr int64_t bytes = type == FloatType::f32 ? 32 : 16;
+    return count >= lanes || end - from >= bytes ? load_eight<type>(from) : kernels::load_some<type>(from, count);
+  }
+
+  /// Sixteen values of a bit stream, one in each 16-bit lane: the two bytes that hold it, shifted to the lane's top,
+  /// which drops what is above it, and down again.
+  template <int bits>
+  static Ints words_of_sixteen(const char* from, const char* end) {
+    __m128i packed;
+    if (end - from >= 16) {
+      packed = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    } else {
+      alignas(16) char bytes[16] = {};
+      for (int64_t i = 0; i < end - from; ++i) bytes[i] = from[i];
+      packed = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes));
+    }
+    const __m256i both = _mm256_broadcastsi128_si256(packed);
+    const __m256i spread = _mm256_shuffle_epi8(both, bytes_of_lane<bits>());
+    return _mm256_srli_epi16(_mm256_mullo_epi16(spread, factor_of_lane<bits>()), 16 - bits);
+  }
+  template <int bits>
+  static Ints bytes_of_lane() {
+    alignas(32) static constexpr Table<uint8_t, 32> table = [] {
+      Table<uint8_t, 32> made{};
+      for (int i = 0; i < 16; ++i) {
+        // A value that ends within its first byte has no second: any byte will do, the shift drops it.
+        made.at[2 * i] = static_cast<uint8_t>(i * bits / 8);
+        made.at[2 * i + 1] = static_cast<uint8_t>((i * bits + bits - 1) / 8);
+      }
+      return made;
+    }();
+    return _mm256_load_si256(reinterpret_cast<const __m256i*>(table.at));
+  }
+  template <int bits>
+  static Ints factor_of_lane() {
+    alignas(32) static constexpr Table<uint16_t, 16> table = [] {
+      Table<uint16_t, 16> made{};
+      for (int i = 0; i < 16; ++i) made.at[i] = static_cast<uint16_t>(1 << (16 - bits - i * bits % 8));
+      return made;
+    }();
+    return _mm256_load_si256(reinterpret_cast<const __m256i*>(table.at));
+  }
+  template <class T, int size>
+  struct Table {
+    T at[size];
+  };
+};
+
+}  // namespace
+}  // namespace punie::kernels

@@ -1,0 +1,161 @@
+#pragma once
+// The vector operations of the kernels' templates, with AVX-512 (F, BW, VL, VBMI, VNNI: Ice Lake, Zen 4 and later).
+// Internal linkage: code made for one instruction set must not be the linker's choice for a file that runs without.
+
+#include <immintrin.h>
+
+#include "float_type.h"
+
+namespace punie::kernels {
+namespace {
+
+struct Avx512 {
+  static constexpr int lanes = 16;
+  /// Inputs whose sums a step keeps in registers.
+  static constexpr int most_inputs = 12;
+  /// Up to so many inputs the weights are multiplied row by row as they lie, and the sums are transposed instead.
+  static constexpr int narrow_inputs = 2;
+
+  using Ints = __m512i;
+  using Floats = __m512;
+
+  static Ints zero_ints() { return _mm512_setzero_si512(); }
+  static Ints load_ints(const uint32_t* from) { return _mm512_load_si512(from); }
+  static Ints load_unaligned_ints(const int32_t* from) { return _mm512_loadu_si512(from); }
+  static void store_ints(uint32_t* to, Ints v) { _mm512_store_si512(to, v); }
+  /// Keeps a loaded vector in its register: compilers would load it again for each use.
+  static void keep(Ints& v) { asm("" : "+v"(v)); }
+  /// In each 16-bit lane: `bits` bits from bit `shift` on.
+  template <int shift, int bits>
+  static Ints field(Ints v) {
+    if constexpr (shift > 0) v = _mm512_srli_epi16(v, shift);
+    if constexpr (shift + bits < 16) v = _mm512_and_si512(v, _mm512_set1_epi16((1 << bits) - 1));
+    return v;
+  }
+  /// Adds to each 32-bit lane the dot product of its two 16-bit values with those of x.
+  static Ints add_dot(Ints sum, Ints w, Ints x) { return _mm512_dpwssd_epi32(sum, w, x); }
+  static Ints broadcast_pair(const int32_t* pair) { return _mm512_set1_epi32(*pair); }
+  static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+
+  static Floats zero() { return _mm512_setzero_ps(); }
+  static Floats set(float value) { return _mm512_set1_ps(value); }
+  static Floats load(const float* from) { return _mm512_load_ps(from); }
+  static void store(float* to, Floats v) { _mm512_store_ps(to, v); }
+  /// The first `count` of a vector's lanes, at any address.
+  static Floats load_some(const float* from, int64_t count) { return _mm512_maskz_loadu_ps(first(count), from); }
+  static void store_some(float* to, Floats v, int64_t count) { _mm512_mask_storeu_ps(to, first(count), v); }
+  static Floats to_floats(Ints v) { return _mm512_cvtepi32_ps(v); }
+  static Floats as_floats(Ints v) { return _mm512_castsi512_ps(v); }
+  static Ints as_ints(Floats v) { return _mm512_castps_si512(v); }
+  static Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+  /// a * b + c, rounded once.
+  static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+
+  /// `lanes` words of a row of weights, of which `count` are there and the others zero: as they lie for 4 and 8 bits,
+  /// else four values a word, a byte each. Reads no byte beyond them.
+  template <int bits>
+  static Ints load_words(const char* from, int64_t count, const char* /*end*/) {
+    if constexpr (bits == 4 || bits == 8) {
+      return count >= lanes ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi32(first(count), from);
+    } else {
+      // Eight values are `bits` bytes: those go to a 64-bit lane, and each value from its bits there to a byte.
+      const __m512i packed = _mm512_maskz_loadu_epi8(first_bytes(count * bits / 2), from);
+      const __m512i spread = _mm512_permutexvar_epi8(byte_of_lane<bits>(), packed);
+      const __m512i values = _mm512_multishift_epi64_epi8(shift_of_byte<bits>(), spread);
+      return _mm512_and_si512(values, _mm512_set1_epi8((1 << bits) - 1));
+    }
+  }
+
+  /// `lanes` stored floats, of which `count` are there; the other lanes are undefined.
+  static Floats load_stored(FloatType type, const char* from, int64_t count, const char* /*end*/) {
+    if (type == FloatType::f32) return load_some(reinterpret_cast<const float*>(from), count);
+    const __m256i halves = _mm256_maskz_loadu_epi16(first(count), from);
+    if (type == FloatType::f16) return _mm512_cvtph_ps(halves);
+    return as_floats(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  }
+
+  /// Rows to columns: v[i]'s lane j to v[j]'s lane i.
+  static void transpose(Ints (&v)[lanes]) {
+    Ints quads[lanes];
+    for (int i = 0; i < lanes; i += 4) {
+      const Ints a = _mm512_unpacklo_epi32(v[i], v[i + 1]), b = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+      const Ints c = _mm512_unpacklo_epi32(v[i + 2], v[i + 3]), d = _mm512_unpackhi_epi32(v[i + 2], v[i + 3]);
+      quads[i] = _mm512_unpacklo_epi64(a, c);
+      quads[i + 1] = _mm512_unpackhi_epi64(a, c);
+      quads[i + 2] = _mm512_unpacklo_epi64(b, d);
+      quads[i + 3] = _mm512_unpackhi_epi64(b, d);
+    }
+    // The 128-bit lane l of quads[4 q + c] is column 4 l + c of rows 4 q to 4 q + 3.
+    for (int c = 0; c < 4; ++c) {
+      Ints columns[4];
+      gather_quarters(quads[c], quads[4 + c], quads[8 + c], quads[12 + c], columns);
+      for (int l = 0; l < 4; ++l) v[4 * l + c] = columns[l];
+    }
+  }
+
+  /// Each row's sums over the words of a unit: v[r]'s lanes to lane r of sums[unit], for `units` units of a vector.
+  template <int units>
+  static void sum_rows(const Ints (&v)[lanes], Ints (&sums)[units]) {
+    const auto quad = [&](int r) {
+      const Ints a = add(_mm512_unpacklo_epi32(v[r], v[r + 1]), _mm512_unpackhi_epi32(v[r], v[r + 1]));
+      const Ints b = add(_mm512_unpacklo_epi32(v[r + 2], v[r + 3]), _mm512_unpackhi_epi32(v[r + 2], v[r + 3]));
+      return add(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    };
+    if constexpr (units == 4) {
+      gather_quarters(quad(0), quad(4), quad(8), quad(12), sums);
+    } else {
+      const auto halves = [](Ints a, Ints b) {
+        return add(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+      };
+      const Ints low = halves(quad(0), quad(4)), high = halves(quad(8), quad(12));
+      const Ints first = _mm512_shuffle_i32x4(low, high, 0x88), second = _mm512_shuffle_i32x4(low, high, 0xdd);
+      if constexpr (units == 2) {
+        sums[0] = first;
+        sums[1] = second;
+      } else {
+        sums[0] = add(first, second);
+      }
+    }
+  }
+
+  /// Into L2: fetched into L1, the weights to come would take the place of what is in use.
+  static void prefetch(const char* at) { _mm_prefetch(at, _MM_HINT_T1); }
+
+ private:
+  static __mmask16 first(int64_t count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : (1u << count) - 1); }
+  static __mmask64 first_bytes(int64_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
+
+  /// out[l] = the 128-bit lanes l of a, b, c and d.
+  static void gather_quarters(Ints a, Ints b, Ints c, Ints d, Ints (&out)[4]) {
+    const Ints even_ab = _mm512_shuffle_i32x4(a, b, 0x88), odd_ab = _mm512_shuffle_i32x4(a, b, 0xdd);
+    const Ints even_cd = _mm512_shuffle_i32x4(c, d, 0x88), odd_cd = _mm512_shuffle_i32x4(c, d, 0xdd);
+    out[0] = _mm512_shuffle_i32x4(even_ab, even_cd, 0x88);
+    out[1] = _mm512_shuffle_i32x4(odd_ab, odd_cd, 0x88);
+    out[2] = _mm512_shuffle_i32x4(even_ab, even_cd, 0xdd);
+    out[3] = _mm512_shuffle_i32x4(odd_ab, odd_cd, 0xdd);
+  }
+
+  template <int bits>
+  static Ints byte_of_lane() {
+    alignas(64) static constexpr Table<64> table = [] {
+      Table<64> made{};
+      for (int i = 0; i < 64; ++i) made.at[i] = static_cast<uint8_t>(i % 8 < bits ? i / 8 * bits + i % 8 : 0);
+      return made;
+    }();
+    return _mm512_load_si512(table.at);
+  }
+  template <int bits>
+  static Ints shift_of_byte() {
+    uint64_t shifts = 0;
+    for (int i = 0; i < 8; ++i) shifts |= static_cast<uint64_t>(i * bits) << (8 * i);
+    return _mm512_set1_epi64(static_cast<int64_t>(shifts));
+  }
+  template <int size>
+  struct Table {
+    uint8_t at[size];
+  };
+};
+
+}  // namespace
+}  // namespace punie::kernels
