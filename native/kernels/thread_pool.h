@@ -3,24 +3,32 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <exception>
-#include <memory>
+#include <functional>
 #include <mutex>
-#include <type_traits>
+#include <span>
 #include <vector>
 
 namespace punie::kernels {
 
+/// A piece of work that threads share: `run(begin, end)` on pieces of at most `grain` that cover [0, count).
+struct Step {
+  int64_t count;
+  int64_t grain;
+  std::function<void(int64_t begin, int64_t end)> run;
+
+  int64_t pieces() const { return grain > 0 ? (count + grain - 1) / grain : count; }
+};
+
 /// Worker threads that all models of the process share.
 ///
 /// A caller works on its own job and workers join it, so a call ends even if every worker is busy elsewhere, and
-/// calls may come from any number of threads, or from within a job. A free worker joins the job with the fewest
-/// helpers. Workers start with the first job that wants them; they spin for some microseconds after a job, then
-/// sleep. They are never joined: `exit()` while a job runs ends the process with them in it.
+/// calls may come from any number of threads, or from within a job. Each thread of a job has a run of neighbouring
+/// pieces of every step, in memory's order, and takes others' last ones when its own are done. A free worker joins the
+/// job with the fewest helpers, and leaves it for another that waits after some milliseconds. Workers start with the
+/// first job that wants them; without work they spin for a fraction of a millisecond, then sleep. They are never
+/// joined: `exit()` while a job runs ends the process with them in it.
 class ThreadPool {
  public:
-  using Range = void (*)(void* context, int64_t begin, int64_t end);
-
   /// The pool of the process. It is never destroyed.
   static ThreadPool& shared();
 
@@ -28,10 +36,10 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  /// Calls `range` on pieces of at most `grain` that cover [0, count), on the calling thread and up to `threads - 1`
-  /// workers, and returns when all are done. The first exception thrown is thrown again here; pieces that had not
-  /// begun by then are left out.
-  void run(int threads, int64_t count, int64_t grain, Range range, void* context);
+  /// Runs the steps one after another, each on the calling thread and up to `threads - 1` workers, and returns when
+  /// all are done. The first exception thrown is thrown again here; pieces that had not begun by then are left out, as
+  /// they are once `stop` (may be null) is true.
+  void run(int threads, std::span<const Step> steps, const std::atomic<bool>* stop = nullptr);
 
   /// Workers started so far.
   int workers() const { return started_.load(std::memory_order_relaxed); }
@@ -41,16 +49,21 @@ class ThreadPool {
 
   void start_workers(int wanted);
   void work();
-  Job* join_job();
-  void leave_job(Job& job);
+  Job* join_job(int& slot);
+  void leave_job(Job& job, int slot);
   void wait_for_job(uint64_t seen);
+  void advance(Job& job, uint32_t step);
+  bool participate(Job& job, int slot, bool caller);
+  bool wait_for_step(Job& job, uint32_t step, bool caller);
 
   std::mutex mutex_;
   std::condition_variable job_added_;
-  std::condition_variable helper_left_;
+  std::condition_variable job_changed_;
   std::vector<Job*> jobs_;              // guarded by mutex_; each lives on its caller's stack
-  int sleeping_ = 0;                    // guarded by mutex_
-  std::atomic<uint64_t> additions_{0};  // counts jobs added: what a spinning worker watches
+  uint64_t departures_ = 0;             // guarded by mutex_
+  std::atomic<int> callers_{0};         // jobs_.size(), for a look without the lock
+  std::atomic<int> sleeping_{0};        // raised and lowered under mutex_
+  std::atomic<uint64_t> additions_{0};  // counts calls for help: what a spinning worker watches
   std::atomic<int> started_{0};
 };
 
@@ -68,11 +81,8 @@ void parallel_for(const Parallel& parallel, int64_t count, int64_t grain, Functi
     range(int64_t{0}, count);
     return;
   }
-  using Callable = std::remove_reference_t<Function>;
-  parallel.pool->run(
-      parallel.threads, count, grain,
-      [](void* context, int64_t begin, int64_t end) { (*static_cast<Callable*>(context))(begin, end); },
-      const_cast<void*>(static_cast<const void*>(std::addressof(range))));
+  const Step step{count, grain < 1 ? 1 : grain, std::ref(range)};
+  parallel.pool->run(parallel.threads, {&step, 1});
 }
 
 }  // namespace punie::kernels
