@@ -2,10 +2,15 @@
 import type { Model } from "../api/model.js";
 import type { Timings } from "../api/parts.js";
 import { openModelDirectory } from "../models/model-directory.js";
+import { runBatch } from "./batch.js";
 
 export interface BenchmarkOptions {
+  /** Of each request. */
   promptTokens: number;
+  /** Of each request, all of them while every other request of the batch is being answered too. */
   generateTokens: number;
+  /** Requests at once, 1 to `MAX_BATCH`. Default 1. */
+  batch?: number;
   repeats: number;
   signal?: AbortSignal;
   /** Told after each repetition. */
@@ -18,6 +23,7 @@ export interface Spread {
   max: number;
 }
 
+/** Rates are of all requests of a batch together; what each means for more than one is said by `runBatch`. */
 export interface Measured {
   promptTokensPerSecond: Spread;
   generationTokensPerSecond: Spread;
@@ -36,18 +42,17 @@ const WARM_UP_TOKENS = 4;
  */
 export async function benchmark(model: Model, options: BenchmarkOptions): Promise<Measured> {
   const { config } = await openModelDirectory(model.info.path);
-  const { promptTokens, generateTokens, repeats, signal } = options;
-  const run = (repeat: number, maxTokens: number) =>
-    model.generate({
-      prompt: madeUpIds(promptTokens, config.vocabSize, repeat),
-      maxTokens,
-      ignoreEos: true,
-      signal,
-    });
+  const { promptTokens, generateTokens, batch = 1, repeats, signal } = options;
+  const run = (repeat: number, maxTokens: number): Promise<Timings> => {
+    const prompts = Array.from({ length: batch }, (_, row) =>
+      madeUpIds(promptTokens, config.vocabSize, repeat * batch + row),
+    );
+    return runBatch(model, { prompts, generateTokens: maxTokens, signal });
+  };
   await run(0, Math.min(WARM_UP_TOKENS, generateTokens));
   const timings: Timings[] = [];
   for (let repeat = 1; repeat <= repeats; repeat++) {
-    timings.push((await run(repeat, generateTokens)).timings);
+    timings.push(await run(repeat, generateTokens));
     options.onRepeat?.(repeat);
   }
   const { peakBytes, modelBytes } = model.memory();

@@ -51,6 +51,14 @@ describe("punie benchmark", () => {
     expect(stdout).toMatch(/Bandwidth {4}[\d.]+ GB\/s, of which generation uses \d+ %\n/);
   });
 
+  it("measures requests at once, and says of how many it speaks", async () => {
+    const batch = ["--model", TINY_MODEL, "--batch", "3", ...SHORT];
+    const { stdout, exitCode } = await run(...batch);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/Prompt {7}3 × 32 tokens, .*\nGeneration {3}3 × 8 tokens, /);
+    expect(JSON.parse((await run(...batch, "--json")).stdout)).toMatchObject({ batch: 3, generateTokens: 8 });
+  });
+
   it("prints no spread of one measurement", async () => {
     const { stdout } = await run("--model", TINY_MODEL, ...SHORT, "--repeat", "1");
     expect(stdout).toMatch(/Prompt {7}32 tokens, [\d.]+ tokens\/s\n/);
@@ -83,7 +91,8 @@ describe("punie benchmark", () => {
   });
 
   it.each([
-    ["--batch", "2", "Only 1 is supported"],
+    ["--batch", "9", "Expected 1 to 8"],
+    ["--batch", "0", "Expected an integer above 0."],
     ["--repeat", "0", "Expected an integer above 0."],
     ["--generate-tokens", "1", "a rate needs two tokens"],
     ["--shape", "gpt-5", "Allowed choices are qwen2.5-coder-0.5b"],

@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { MAX_BATCH } from "../../bench/batch.js";
 import type { Measured, Spread } from "../../bench/benchmark.js";
 import type { ShapeModel } from "../../bench/shape-model.js";
 import { SHAPES, type ShapeName } from "../../bench/shapes.js";
@@ -40,8 +41,7 @@ export function benchmarkCommand(): Command {
     .addOption(shape.choices(Object.keys(SHAPES)).conflicts("model"))
     .option("--prompt-tokens <n>", "tokens of the prompt", positiveInteger, 512)
     .option("--generate-tokens <n>", "tokens of the answer", atLeastTwo, 128)
-    // Kept out of the help while there is nothing to choose.
-    .addOption(new Option("--batch <n>", "requests at once").argParser(onlyOne).default(1).hideHelp())
+    .option("--batch <n>", `requests at once, up to ${MAX_BATCH}; rates are of all together`, batchSize, 1)
     .option("--repeat <n>", "how often it is measured", positiveInteger, 3);
   return addModelOptions(command)
     .option("--json", "print one JSON object")
@@ -62,10 +62,11 @@ function atLeastTwo(text: string): number {
   return value;
 }
 
-function onlyOne(text: string): number {
-  if (positiveInteger(text) !== 1)
-    throw new InvalidArgumentError("Only 1 is supported: what is measured is one request alone.");
-  return 1;
+function batchSize(text: string): number {
+  const value = positiveInteger(text);
+  if (value > MAX_BATCH)
+    throw new InvalidArgumentError(`Expected 1 to ${MAX_BATCH}: so many requests run at once, and more would wait.`);
+  return value;
 }
 
 async function run(flags: BenchmarkFlags, signal: AbortSignal): Promise<void> {
@@ -98,9 +99,11 @@ async function measure(flags: BenchmarkFlags, name: string, signal: AbortSignal)
     const threads = flags.threads ?? binding.info().cores;
     const { promptTokens, generateTokens, batch, repeat: repeats } = flags;
     note(`Running ${flags.shape ?? model.info.name} on ${model.info.device}...`);
-    const measured = await benchmark(model, { promptTokens, generateTokens, repeats, signal });
+    const measured = await benchmark(model, { promptTokens, generateTokens, batch, repeats, signal });
     const memoryBandwidthBytesPerSecond = await binding.measureMemoryBandwidth(threads);
-    const read = (await bytesPerToken(model.info.path)) * measured.generationTokensPerSecond.median;
+    // One reading of the weights gives every request of the batch a token.
+    const readings = measured.generationTokensPerSecond.median / batch;
+    const read = (await bytesPerToken(model.info.path)) * readings;
     return {
       model: flags.shape ?? model.info.name,
       device: model.info.device,
@@ -119,14 +122,15 @@ async function measure(flags: BenchmarkFlags, name: string, signal: AbortSignal)
 }
 
 function reportText(report: Report): string {
-  const { model, device, threads, promptTokens, generateTokens, repeats } = report;
+  const { model, device, threads, promptTokens, generateTokens, batch, repeats } = report;
+  const each = batch === 1 ? "" : `${batch} × `;
   const spread = ({ median, min, max }: Spread, unit: string) =>
     `${median.toFixed(1)} ${unit}${repeats === 1 ? "" : ` (${min.toFixed(1)} to ${max.toFixed(1)})`}`;
   const rows: [string, string][] = [
     ["Model", `${model}, ${megabytes(report.modelBytes)} of weights`],
     ["Device", `${device}, ${threads} threads`],
-    ["Prompt", `${promptTokens} tokens, ${spread(report.promptTokensPerSecond, "tokens/s")}`],
-    ["Generation", `${generateTokens} tokens, ${spread(report.generationTokensPerSecond, "tokens/s")}`],
+    ["Prompt", `${each}${promptTokens} tokens, ${spread(report.promptTokensPerSecond, "tokens/s")}`],
+    ["Generation", `${each}${generateTokens} tokens, ${spread(report.generationTokensPerSecond, "tokens/s")}`],
     ["First token", spread(report.firstTokenMs, "ms")],
     ["Load", `${report.loadMs.toFixed(0)} ms`],
     ["Peak memory", megabytes(report.peakMemoryBytes)],
