@@ -1,54 +1,66 @@
 /**
- * npm run bench -- MODEL_DIRECTORY [--python PYTHON] [--rounds N]: punie and mlx-lm on the same model, in turn, because
- * machines are shared and drift; prints medians and the ratio. PYTHON has mlx-lm (see bench/mlx-lm.py).
+ * npm run bench: punie beside node-llama-cpp and mlx-lm on the CPU, the whole table in one run. Each measurement is a
+ * process of its own; sides run in turn, several rounds; printed are medians and their ratios. `--help` has the options.
  */
-import { execFileSync } from "node:child_process";
-import path from "node:path";
-import { parseArgs } from "node:util";
-import { paths } from "./lib/paths.mjs";
+import os from "node:os";
+import { measure } from "./bench/measure.mjs";
+import { benchModels } from "./bench/models.mjs";
+import { parseOptions, USAGE } from "./bench/options.mjs";
+import { llamaPeer, pythonPeer } from "./bench/peers.mjs";
+import { rowsOf } from "./bench/rows.mjs";
+import { bandwidthProgram, jobRunner } from "./bench/run-job.mjs";
+import { markdownTable } from "./bench/table.mjs";
+import { prepare } from "./lib/prepare.mjs";
+import { progress, runMain } from "./lib/report.mjs";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { python: { type: "string", default: "python3" }, rounds: { type: "string", default: "5" } },
+await runMain(async () => {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) return void process.stdout.write(USAGE);
+  await prepare();
+  const { loadBinding } = await import("../dist/native/binding.js");
+  const threads = options.threads ?? loadBinding().info().cores;
+  const python = await pythonPeer(options);
+  const models = await benchModels(options, python);
+  // For a model of the user's there is no GGUF file of the same weights.
+  const llama = options.model ? {} : await llamaPeer(options);
+  const bandwidth = bandwidthProgram(options.dir);
+  const missing = [llama.missing, python.missing].filter(Boolean);
+  if (!bandwidth)
+    missing.push("No C++ compiler was found: only punie's own measure of the memory's bandwidth is there.");
+  for (const line of missing) progress(line);
+
+  const run = jobRunner(options);
+  const measured = await measure({ models, options, run, threads, llama, python, bandwidth, say: progress });
+  const rows = rowsOf(models, measured, options);
+  const { variant, flashAttention } = measured.peer;
+  const report = {
+    machine: { cpu: os.cpus()[0]?.model ?? os.arch(), threads, node: process.version },
+    rounds: options.rounds,
+    kernels: options.kernels ?? "punie's own choice",
+    peers: {
+      "node-llama-cpp": { version: llama.version, variant, flashAttention },
+      "mlx-lm": { version: python.version },
+    },
+    missing: [...missing, ...measured.failures],
+    rows,
+  };
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
 });
-const [model] = positionals;
-const rounds = Number(values.rounds);
-if (model === undefined || !(rounds >= 1)) {
-  process.stderr.write("usage: npm run bench -- MODEL_DIRECTORY [--python PYTHON] [--rounds N]\n");
-  process.exit(2);
-}
 
-// mlx-lm takes seconds for these; a longer run would only wait longer for the same rate.
-const MLX_LM_TOKENS = ["16", "8"];
-
-const runs = { punie: [], "mlx-lm": [] };
-for (let round = 0; round < rounds; round++) {
-  runs.punie.push(punie());
-  runs["mlx-lm"].push(mlxLm());
-}
-
-const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
-for (const what of ["prompt", "generation"]) {
-  const [ours, theirs] = ["punie", "mlx-lm"].map((name) => median(runs[name].map((run) => run[what])));
-  process.stdout.write(
-    `${what}: punie ${ours.toFixed(1)} tokens/s, mlx-lm ${theirs.toFixed(1)} tokens/s, ratio ${(ours / theirs).toFixed(1)} ` +
-      `(medians of ${rounds} rounds)\n`,
-  );
-}
-
-function punie() {
-  const cli = path.join(paths.root, "dist", "cli", "main.js");
-  const args = ["benchmark", "--model", path.resolve(model), "--prompt-tokens", "256", "--generate-tokens", "128"];
-  const report = JSON.parse(run(process.execPath, [cli, ...args, "--repeat", "1", "--json"]));
-  return { prompt: report.promptTokensPerSecond.median, generation: report.generationTokensPerSecond.median };
-}
-
-function mlxLm() {
-  return JSON.parse(
-    run(values.python, [path.join(paths.root, "scripts", "bench", "mlx-lm.py"), model, ...MLX_LM_TOKENS]),
-  );
-}
-
-function run(command, args) {
-  return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+function reportText({ machine, rounds, kernels, peers, missing, rows }) {
+  const { version, variant, flashAttention } = peers["node-llama-cpp"];
+  const on = Object.entries(flashAttention)
+    .filter(([, value]) => value)
+    .map(([kind]) => kind);
+  const lines = [
+    `${machine.cpu}, ${machine.threads} threads on every side, Node ${machine.node}; medians of ${rounds} rounds (least–most).`,
+    `punie: kernels of ${kernels}.`,
+  ];
+  if (version) {
+    const attention = on.length > 0 ? `on for ${on.join(", ")}` : "off";
+    lines.push(`node-llama-cpp ${version}: its build for ${variant || "this system"}, flash attention ${attention}.`);
+  }
+  if (peers["mlx-lm"].version) lines.push(`mlx-lm ${peers["mlx-lm"].version}, as it comes.`);
+  lines.push(...missing.map((line) => `Missing: ${line}`));
+  return `${lines.join("\n")}\n\n${markdownTable(rows)}`;
 }

@@ -1,0 +1,3 @@
+import type { Row } from "./rows.mjs";
+
+export function markdownTable(rows: Row[]): string;
