@@ -10,6 +10,9 @@ const MLX_LM_FAST = { promptTokens: 16, generateTokens: 8 };
 const BATCH_PROMPT_TOKENS = 32;
 const CONTEXT_GENERATE_TOKENS = 16;
 
+/** Each twice: a single run on a shared machine may be the slower one by chance. */
+const FLASH_ATTENTION_TRIES = [true, false, true, false];
+
 /** 128 words that are one token each, for Qwen2.5 and most others. */
 const WORDS = "the of and to in is that for it as was with be by on not".split(" ");
 const TEXT = Array.from({ length: PROMPT_OF_FIRST_TOKEN }, (_, index) => WORDS[index % WORDS.length]).join(" ");
@@ -24,10 +27,21 @@ const TEXT = Array.from({ length: PROMPT_OF_FIRST_TOKEN }, (_, index) => WORDS[i
  * @param {{ python?: string }} bench.python
  * @param {string} [bench.bandwidth] The program.
  * @param {(line: string) => void} bench.say
+ * @param {AbortSignal} bench.signal Ends it after the measurement that is running, with what there is by then.
  */
 export async function measure(bench) {
-  const samples = new Samples();
+  const samples = new Samples(bench.signal);
   const peer = { flashAttention: {}, variant: undefined };
+  try {
+    await measureAll(bench, samples, peer);
+  } catch (error) {
+    if (!bench.signal.aborted) throw error;
+    samples.failures.add("all that comes after the interruption");
+  }
+  return { samples: samples.values, growth: samples.growth, failures: [...samples.failures], peer };
+}
+
+async function measureAll(bench, samples, peer) {
   const tryPeer = await flashAttentionToTry(bench, samples, peer);
   for (let round = 0; round < bench.options.rounds; round++) {
     for (const model of bench.models) {
@@ -37,7 +51,6 @@ export async function measure(bench) {
     }
   }
   await measureOnce({ ...bench, samples });
-  return { samples: samples.values, growth: samples.growth, failures: [...samples.failures], peer };
 }
 
 class Samples {
@@ -45,6 +58,10 @@ class Samples {
   values = {};
   growth = {};
   failures = new Set();
+
+  constructor(signal) {
+    this.signal = signal;
+  }
 
   add(model, side, figures) {
     this.values[model.name] ??= {};
@@ -97,7 +114,7 @@ async function flashAttentionToTry(bench, samples, peer) {
   for (const kind of kinds) {
     const key = kind === "decode" ? "generationTokensPerSecond" : "promptTokensPerSecond";
     const rates = [];
-    for (const flashAttention of [true, false]) {
+    for (const flashAttention of FLASH_ATTENTION_TRIES) {
       bench.say(`trying ${PEER}, ${kind}, flash attention ${flashAttention ? "on" : "off"}`);
       await attempt(samples, PEER, async () => {
         const job = { ...jobOf({ ...bench, kind, model, seed: 90 }), model: model.gguf, flashAttention };
@@ -116,10 +133,7 @@ async function measureRound(round) {
   const { model, samples, options } = round;
   const seed = round.round + 1;
   for (const kind of jobKinds(options.only)) {
-    await inTurn(round, [
-      async () => samples.add(model, "punie", prefixed(kind, await round.run.punie(jobOf({ ...round, kind, seed })))),
-      () => peerJob(round, kind, seed),
-    ]);
+    await inTurn(round, [() => punieJob(round, kind, seed), () => peerJob(round, kind, seed)]);
     if (kind !== "decode") continue;
     if (round.bandwidth) samples.add(model, "memory", await round.run.bandwidth(round.bandwidth, round.threads));
     await mlxLm(round, seed);
@@ -128,8 +142,21 @@ async function measureRound(round) {
 }
 
 /** The order changes from round to round: neither always runs on what the other has left. */
-async function inTurn({ round }, tasks) {
-  for (const task of round % 2 === 0 ? tasks : tasks.toReversed()) await task();
+async function inTurn({ round, signal }, tasks) {
+  for (const task of round % 2 === 0 ? tasks : tasks.toReversed()) {
+    signal.throwIfAborted();
+    await task();
+  }
+}
+
+async function punieJob({ model, samples, ...round }, kind, seed) {
+  const result = await round.run.punie(jobOf({ ...round, model, kind, seed }));
+  samples.add(model, "punie", prefixed(kind, result));
+  // It is given text, and the peer as many ids.
+  if (model.gguf && kind === "first" && result.promptTokens !== PROMPT_OF_FIRST_TOKEN)
+    samples.failures.add(
+      `a fair first token: ${model.name}'s tokenizer made ${result.promptTokens} tokens of a text of ${PROMPT_OF_FIRST_TOKEN}.`,
+    );
 }
 
 async function peerJob(round, kind, seed) {
@@ -180,7 +207,8 @@ async function batch(round, seed) {
 
 /** What takes minutes and compares punie with itself. */
 async function measureOnce(bench) {
-  const { models, options, run, samples, say } = bench;
+  const { models, options, run, samples, say, signal } = bench;
+  signal.throwIfAborted();
   if (options.only.includes("context")) {
     const model = middleModel(models);
     say(`${model.name}: generating after ${options.context} tokens`);
@@ -203,9 +231,11 @@ function middleModel(models) {
 
 /** A peer that fails is told, and costs nothing but its own figures. */
 async function attempt(samples, side, work) {
+  samples.signal.throwIfAborted();
   try {
     await work();
   } catch (error) {
+    samples.signal.throwIfAborted();
     samples.failures.add(`${side}: ${error.message}`);
   }
 }

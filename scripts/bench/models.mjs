@@ -20,7 +20,7 @@ import { runLogged } from "../lib/run.mjs";
 
 /** @returns {Promise<BenchModel[]>} */
 export async function benchModels(options, python) {
-  if (options.model) return [await describe(path.basename(options.model), options.model)];
+  if (options.model) return [await describe(path.basename(options.model), options.model, options.gguf)];
   const models = [];
   for (const name of options.shapes) {
     const mlx = path.join(options.models, `${name}-mlx`);

@@ -4,6 +4,7 @@ export const USAGE: string;
 export interface BenchOptions {
   help: boolean;
   model: string | undefined;
+  gguf: string | undefined;
   dir: string;
   llama: string | undefined;
   python: string | undefined;

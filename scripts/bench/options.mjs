@@ -17,6 +17,7 @@ What is missing, it brings first: the peers (about 90 MB by npm, 360 MB by pip o
   --dir DIR             where all that lies (.bench)
   --llama DIR           a directory whose node_modules has node-llama-cpp
   --python FILE         a Python that has mlx-lm and gguf
+  --gguf FILE           the MODEL_DIRECTORY's weights for node-llama-cpp, which is left out without them
   --models DIR          with NAME-mlx/ and NAME.gguf for each shape
   --no-install          bring nothing: what is missing is said and left out
   --shapes LIST         of ${SHAPES.join(", ")} (0.5b,1.5b,3b)
@@ -38,6 +39,7 @@ What is missing, it brings first: the peers (about 90 MB by npm, 360 MB by pip o
 export function parseOptions(args) {
   const { values, positionals } = parse(args);
   if (positionals.length > 1) throw wrong(`One model directory at most, not ${positionals.length}.`);
+  if (values.gguf !== undefined && positionals.length === 0) throw wrong("--gguf needs a MODEL_DIRECTORY beside it.");
   const number = (name, fallback, least = 1) => {
     const value = values[name] === undefined ? fallback : Number(values[name]);
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= least))
@@ -54,6 +56,7 @@ export function parseOptions(args) {
   return {
     help: values.help === true,
     model: positionals[0] && path.resolve(positionals[0]),
+    gguf: values.gguf && path.resolve(values.gguf),
     dir,
     llama: values.llama && path.resolve(values.llama),
     // A bare name is looked up by the system.
@@ -80,7 +83,18 @@ function parse(args) {
   const text = { type: "string" };
   const flag = { type: "boolean" };
   const options = { "no-install": flag, json: flag, help: flag };
-  for (const name of ["dir", "llama", "python", "models", "shapes", "only", "rounds", "threads", "prompt-tokens"])
+  for (const name of [
+    "dir",
+    "llama",
+    "python",
+    "gguf",
+    "models",
+    "shapes",
+    "only",
+    "rounds",
+    "threads",
+    "prompt-tokens",
+  ])
     options[name] = text;
   for (const name of ["generate-tokens", "batch", "context", "long-context", "llama-variant", "kernels", "wrap"])
     options[name] = text;

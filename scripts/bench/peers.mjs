@@ -68,6 +68,12 @@ function platformPackage() {
 /** llama.cpp takes the best build for the processor that lies beside it: here only one lies there. */
 function onlyVariant(directory, dir, platform, variant) {
   const from = path.join(directory, "node_modules");
+  const builds = fs
+    .readdirSync(path.join(from, platform), { recursive: true })
+    .filter((file) => /libggml-cpu-[^/]*\.so$/.test(file));
+  const nameOf = (file) => /libggml-cpu-(.*)\.so$/.exec(file)?.[1];
+  if (!builds.some((file) => nameOf(file) === variant))
+    throw new SetupError(`llama.cpp has no build '${variant}' here, but ${builds.map(nameOf).sort().join(", ")}.`);
   const to = path.join(dir, `llama-${variant}`, "node_modules");
   fs.rmSync(path.dirname(to), { recursive: true, force: true });
   fs.mkdirSync(path.join(to, "@node-llama-cpp"), { recursive: true });
@@ -76,14 +82,8 @@ function onlyVariant(directory, dir, platform, variant) {
     if (name !== "node-llama-cpp" && !name.startsWith("@node-llama-cpp") && !name.startsWith("."))
       fs.symlinkSync(path.join(from, name), path.join(to, name));
   }
-  fs.cpSync(path.join(from, "node-llama-cpp"), path.join(to, "node-llama-cpp"), { recursive: true });
-  fs.cpSync(path.join(from, platform), path.join(to, platform), { recursive: true });
-  const builds = fs
-    .readdirSync(to + path.sep + platform, { recursive: true })
-    .filter((file) => /libggml-cpu-[^/]*\.so$/.test(file));
-  const nameOf = (file) => /libggml-cpu-(.*)\.so$/.exec(file)?.[1];
-  if (!builds.some((file) => nameOf(file) === variant))
-    throw new SetupError(`llama.cpp has no build '${variant}' here, but ${builds.map(nameOf).sort().join(", ")}.`);
+  for (const name of ["node-llama-cpp", platform])
+    fs.cpSync(path.join(from, name), path.join(to, name), { recursive: true });
   for (const file of builds) if (nameOf(file) !== variant) fs.rmSync(path.join(to, platform, file));
   return path.dirname(to);
 }

@@ -31,3 +31,4 @@ export function rowsOf(
   options: { promptTokens: number; batch: number; context: number },
 ): Row[];
 export function meets(ratio: number, aim: Aim): boolean;
+export function bandwidths(measured: Pick<Measured, "samples">): Record<string, Spread>;

@@ -55,6 +55,16 @@ export function rowsOf(models, measured, { promptTokens, batch, context }) {
   });
 }
 
+/**
+ * The memory's bandwidth, bytes a second, as punie and as the separate program measured it in this run.
+ * @param {{ samples: object }} measured
+ */
+export function bandwidths({ samples }) {
+  const all = (side, figure) => Object.values(samples).flatMap((sides) => sides[side]?.[figure] ?? []);
+  const found = { punie: all("punie", "decode.bandwidth"), separateProgram: all("memory", "bandwidth") };
+  return Object.fromEntries(Object.entries(found).flatMap(([by, runs]) => (runs.length ? [[by, spread(runs)]] : [])));
+}
+
 function row(model, measure, unit, values, comparison = {}) {
   const sides = Object.fromEntries(
     Object.entries(values).flatMap(([side, runs]) => (runs?.length ? [[side, spread(runs)]] : [])),
@@ -106,8 +116,9 @@ function memoryRow(model, sides) {
 
 function batchRow(model, sides, batch) {
   const ours = sides.punie?.["batch.generationTokensPerSecond"];
-  if (!ours) return undefined;
-  const ratio = median(ours) / median(sides.punie["batch.one"]);
+  const one = sides.punie?.["batch.one"];
+  if (!ours || !one) return undefined;
+  const ratio = median(ours) / median(one);
   const values = { punie: ours, [PEER]: sides[PEER]?.["batch.generationTokensPerSecond"] };
   return row(model, `decode, ${batch} together`, "tokens/s", values, {
     ratio,

@@ -9,10 +9,9 @@ import { output } from "../lib/run.mjs";
 const jobs = path.join(paths.root, "scripts", "bench", "jobs");
 const KEPT_LINES = 5;
 
-/** @param {{ wrap: string[], kernels?: string }} options */
-export function jobRunner({ wrap, kernels }) {
-  const env = { ...process.env, ...(kernels && { PUNIE_CPU_KERNELS: kernels }) };
-  const run = (command, args) => answerOf([...wrap, command, ...args], env);
+/** @param {{ wrap: string[] }} options */
+export function jobRunner({ wrap }) {
+  const run = (command, args) => answerOf([...wrap, command, ...args]);
   return {
     punie: (job) => run(process.execPath, [path.join(jobs, "punie.mjs"), JSON.stringify(job)]),
     /** `punie benchmark`, as a user calls it. */
@@ -33,9 +32,9 @@ export function bandwidthProgram(dir) {
   return output(process.env.CXX ?? "c++", args) === undefined ? undefined : program;
 }
 
-function answerOf([command, ...args], env) {
+function answerOf([command, ...args]) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: paths.root, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { cwd: paths.root, stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk) => {
