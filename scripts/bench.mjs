@@ -3,7 +3,7 @@
  * process of its own; sides run in turn, several rounds; printed are medians and their ratios. `--help` has the options.
  */
 import os from "node:os";
-import { measure } from "./bench/measure.mjs";
+import { measure, mlxLmTokens } from "./bench/measure.mjs";
 import { benchModels } from "./bench/models.mjs";
 import { parseOptions, USAGE } from "./bench/options.mjs";
 import { llamaPeer, pythonPeer } from "./bench/peers.mjs";
@@ -45,7 +45,7 @@ await runMain(async () => {
     kernels: cpuKernels,
     peers: {
       "node-llama-cpp": { version: llama.version, variant, flashAttention },
-      "mlx-lm": { version: python.version },
+      "mlx-lm": { version: python.version, ...mlxLmTokens(options) },
     },
     memoryBandwidthBytesPerSecond: bandwidths(measured),
     missing: [...missing, ...measured.failures],
@@ -67,7 +67,11 @@ function reportText({ machine, rounds, kernels, peers, memoryBandwidthBytesPerSe
     const attention = on.length > 0 ? `on for ${on.join(", ")}` : "off";
     lines.push(`node-llama-cpp ${version}: its build for ${variant || "this system"}, flash attention ${attention}.`);
   }
-  if (peers["mlx-lm"].version) lines.push(`mlx-lm ${peers["mlx-lm"].version}, as it comes.`);
+  const mlxLm = peers["mlx-lm"];
+  if (mlxLm.version)
+    lines.push(
+      `mlx-lm ${mlxLm.version}, as it comes: ${mlxLm.promptTokens} tokens of prompt and ${mlxLm.generateTokens} after the first.`,
+    );
   const names = { punie: "punie", separateProgram: "a separate program" };
   const measured = Object.entries(bandwidth).map(
     ([by, { median }]) => `${(median / 1e9).toFixed(1)} GB/s by ${names[by]}`,

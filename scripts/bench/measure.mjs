@@ -168,13 +168,22 @@ async function peerJob(round, kind, seed) {
   });
 }
 
+/** Of mlx-lm's prompt and answer. */
+export function mlxLmTokens(options) {
+  return isSlow(options) ? MLX_LM_SLOW : MLX_LM_FAST;
+}
+
+function isSlow(options) {
+  return options.model === undefined;
+}
+
 /** With made-up weights of a shape it takes minutes: the smallest, once. */
 async function mlxLm(round, seed) {
   const { model, models, samples, python, options } = round;
-  const slow = options.model === undefined;
+  const slow = isSlow(options);
   if (!python.python || (slow && (round.round > 0 || model !== models[0]))) return;
   await attempt(samples, "mlx-lm", async () => {
-    const job = { ...jobOf({ ...round, kind: "decode", seed }), ...(slow ? MLX_LM_SLOW : MLX_LM_FAST) };
+    const job = { ...jobOf({ ...round, kind: "decode", seed }), ...mlxLmTokens(options) };
     samples.add(model, "mlx-lm", await round.run.mlxLm(python.python, job));
   });
 }
