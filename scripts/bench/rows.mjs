@@ -146,7 +146,9 @@ function growthRows(model, progress) {
     return row(model, `a prompt's token at ${position}`, "ms", { punie: [msPerToken] }, comparison);
   });
   if (points.length < 3) return rows;
-  const { later, growth: ratio } = growth(points);
+  const { earlier, later, growth: ratio } = growth(points);
+  // Time that falls along a prompt is a disturbed measurement, which says nothing.
+  if (!(earlier > 0 && later > 0)) return rows;
   // Scores and weighted values: a multiplication and an addition each, for every head's width and layer.
   const operations = 4 * model.config.attentionWidth * model.config.layers;
   const rate = operations / (later / 1000) / 1e9;

@@ -60,6 +60,14 @@ describe("a long prompt's progress", () => {
     expect(growth(squared).growth).toBeGreaterThan(2);
   });
 
+  it("is not judged when its times fall: the measurement was disturbed", () => {
+    const judged = rows(
+      {},
+      progressOf(16_384, (position) => 20 - position / 1000),
+    ).filter(({ aim }) => aim);
+    expect(judged).toEqual([]);
+  });
+
   it("becomes rows: the time at each position, and attention's rate", () => {
     const progress = progressOf(16_384, (position) => 1 + position / 1000);
     const [first, ...rest] = rows({}, progress);
