@@ -106,10 +106,10 @@ void Engine::load_and_serve() {
   model_bytes_ = weights.bytes();
   sink_(LoadedEvent{});
   Scheduler scheduler(*model, runtime, interrupt_, files, options_.context_length, options_.prefill_chunk, sink_);
-  serve(scheduler, runtime);
+  serve(scheduler);
 }
 
-void Engine::serve(Scheduler& scheduler, nn::Runtime& runtime) {
+void Engine::serve(Scheduler& scheduler) {
   while (true) {
     {
       std::unique_lock lock(mutex_);
@@ -121,7 +121,6 @@ void Engine::serve(Scheduler& scheduler, nn::Runtime& runtime) {
   }
   scheduler.cancel_all();
   cache_bytes_ = 0;
-  runtime.failure = nullptr;
 }
 
 /// Hands what has been posted to the scheduler; false when the engine is to stop.

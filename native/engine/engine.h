@@ -67,7 +67,7 @@ class Engine {
  private:
   void run();
   void load_and_serve();
-  void serve(Scheduler& scheduler, nn::Runtime& runtime);
+  void serve(Scheduler& scheduler);
   bool deliver(Scheduler& scheduler);
 
   ModelSpec spec_;

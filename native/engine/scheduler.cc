@@ -8,8 +8,6 @@
 
 namespace punie::engine {
 
-namespace mx = mlx::core;
-
 namespace {
 
 /// Sequences that share a forward pass. More of them would each wait longer for a token than one is worth.
@@ -126,24 +124,23 @@ std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows, b
     last_rows.push_back(static_cast<std::int32_t>(ids.size()) - 1);
     batch.segments.push_back({sequence->cache, count});
   }
-  const auto& s = runtime_.stream;
-  auto out = model_.forward(mx::array(ids.begin(), {static_cast<int>(ids.size())}), batch);
-  if (want_logits) {
-    if (last_rows.size() != ids.size()) {
-      out = mx::take(out, mx::array(last_rows.begin(), {static_cast<int>(last_rows.size())}), 0, s);
-    }
-    out = mx::contiguous(mx::astype(model_.logits(out), mx::float32, s), false, s);
-  }
+  nn::Pass pass(runtime_, std::move(batch));
+  const bool all_rows = last_rows.size() == ids.size();
+  auto out = model_.forward(pass, std::move(ids));
+  if (want_logits) out = model_.logits(pass, all_rows ? out : pass.rows_of(out, std::move(last_rows)));
   interrupt_.begin_pass(rows.front().sequence->prefilling() ? std::optional(rows.front().sequence->request.id)
                                                             : std::nullopt);
-  mx::eval(out);
-  mx::synchronize(s);
-  const bool cut = interrupt_.end_pass();
-  if (auto failure = std::exchange(runtime_.failure, nullptr)) std::rethrow_exception(failure);
-  if (cut) return std::nullopt;
+  std::span<const float> values;
+  try {
+    values = pass.run(out);
+  } catch (...) {
+    interrupt_.end_pass();
+    throw;
+  }
+  if (interrupt_.end_pass()) return std::nullopt;
   for (const auto& [sequence, count] : rows) sequence->cache->advance(count);
   if (!want_logits) return std::vector<float>{};
-  return std::vector<float>(out.data<float>(), out.data<float>() + out.size());
+  return std::vector<float>(values.begin(), values.end());
 }
 
 void Scheduler::accept(Sequence& sequence, std::span<const float> logits) {

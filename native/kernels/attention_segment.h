@@ -1,9 +1,11 @@
 #pragma once
-// The piece of attention that each instruction set has its own form of.
+// The piece of attention that each instruction set has its own form of: one algorithm, `SegmentAttention` below, over
+// its vectors.
 
 #include <cstdint>
 
-#include "attention.h"
+#include "key_value_cache.h"
+#include "scratch.h"
 
 namespace punie::kernels {
 
@@ -11,23 +13,20 @@ namespace punie::kernels {
 /// shared out among threads and a row's bits stay the same.
 inline constexpr int64_t segment_keys = 512;
 
-/// Keys that a query looks at before the next query does; with their values they stay in L1.
-inline constexpr int64_t tile_keys = 32;
-
 /// Running softmax of one query: the largest score, the sum of exp(score - largest), then at `state_values` the sum
-/// of exp(score - largest) * value, head_dim floats.
+/// of exp(score - largest) * value, value_stride(head_dim) floats.
 inline constexpr int64_t state_largest = 0;
 inline constexpr int64_t state_sum = 1;
-inline constexpr int64_t state_values = 8;
+inline constexpr int64_t state_values = 16;
 
-static inline constexpr int64_t state_floats(int64_t head_dim) { return state_values + (head_dim + 7) / 8 * 8; }
+inline constexpr int64_t state_floats_of(int64_t head_dim) { return state_values + value_stride(head_dim); }
 
 /// The queries of rows [first_row, first_row + rows) that share key head `kv_head`, over the keys from
 /// `first_key` to the segment's end or the row's own position.
 struct AttentionSegment {
   const float* q;  // row 0 of the call
   int64_t heads;
-  KeyValueView cache;
+  KeyValueCache cache;
   int64_t first_position;
   float scale;
   int64_t kv_head;
@@ -36,13 +35,193 @@ struct AttentionSegment {
   int64_t first_key;
 };
 
-/// Writes rows * (heads / kv_heads) states, a row's heads side by side; that of a row that sees no key of the segment
-/// has largest = -infinity and zeros.
-void attend_segment_portable(const AttentionSegment& segment, float* states);
+/// Writes rows * (heads / kv_heads) states, a row's heads side by side, at any multiple of 64 bytes; that of a row
+/// that sees no key of the segment has largest = -infinity and zeros.
+using AttendSegment = void (*)(const AttentionSegment& segment, float* states);
 
+void attend_segment_portable(const AttentionSegment& segment, float* states);
 #if defined(__x86_64__)
-/// The same with AVX2 and FMA; head_dim is a multiple of 8, `states` is 32-byte aligned.
 void attend_segment_avx2(const AttentionSegment& segment, float* states);
+void attend_segment_avx512(const AttentionSegment& segment, float* states);
 #endif
 
+namespace {
+
+/// Keys whose scores a block of queries has at a time; with their values they stay in L1 and L2.
+constexpr int64_t tile_keys = 64;
+
+/// Up to so many queries attention waits for memory, and asks for the next tile while it works on one.
+constexpr int prefetched_queries = 8;
+
+template <class V>
+class SegmentAttention {
+  using Floats = typename V::Floats;
+  static constexpr int lanes = V::lanes;
+
+ public:
+  static void run(const AttentionSegment& segment, float* states) {
+    const int64_t queries = segment.rows * (segment.heads / segment.cache.kv_heads);
+    for (int64_t first = 0; first < queries; first += V::most_inputs) {
+      const int64_t count = queries - first < V::most_inputs ? queries - first : V::most_inputs;
+      run_block(segment, first, count, states);
+    }
+  }
+
+ private:
+  static void run_block(const AttentionSegment& segment, int64_t first, int64_t count, float* states) {
+#define PUNIE_WIDTH(width)                                                                               \
+  if constexpr (width <= V::most_inputs) {                                                               \
+    if (count <= width) return SegmentAttention(segment, first, count, states).template attend<width>(); \
+  }
+    PUNIE_WIDTH(1)
+    PUNIE_WIDTH(2)
+    PUNIE_WIDTH(3)
+    PUNIE_WIDTH(4)
+    PUNIE_WIDTH(6)
+    PUNIE_WIDTH(7)
+    PUNIE_WIDTH(8)
+    PUNIE_WIDTH(12)
+#undef PUNIE_WIDTH
+  }
+
+  SegmentAttention(const AttentionSegment& segment, int64_t first, int64_t count, float* states)
+      : segment_(segment), first_(first), count_(count), dim_(segment.cache.head_dim) {
+    const KeyValueCache& cache = segment.cache;
+    group_ = segment.heads / cache.kv_heads;
+    stride_ = state_floats_of(dim_);
+    states_ = states + first * stride_;
+    const int64_t at = segment.kv_head * cache.capacity + segment.first_key;
+    keys_ = cache.keys + at * dim_;
+    key_scales_ = cache.key_scales + at;
+    values_ = cache.values + at * value_stride(dim_);
+    value_scales_ = cache.value_scales + at;
+  }
+
+  /// Query i of the block, or the last one again in place of those that are not there.
+  int64_t query(int i) const { return first_ + (i < count_ ? i : count_ - 1); }
+  /// Keys of the segment that it sees.
+  int64_t seen(int i) const {
+    const int64_t keys = segment_.first_position + segment_.first_row + query(i) / group_ + 1 - segment_.first_key;
+    return keys < 0 ? 0 : keys < segment_keys ? keys : segment_keys;
+  }
+
+  template <int width>
+  void attend() {
+    for (int64_t i = 0; i < count_; ++i) {
+      float* state = states_ + i * stride_;
+      for (int64_t d = 0; d < stride_; d += lanes) V::store(state + d, V::zero());
+      state[state_largest] = -__builtin_inff();
+    }
+    const int64_t keys = seen(width - 1);  // the last query stands furthest
+    if (keys == 0) return;
+    float* queries = thread_scratch(dim_ * width, Scratch::inner);
+    for (int i = 0; i < width; ++i) {
+      const int64_t row = segment_.first_row + query(i) / group_;
+      const float* q = segment_.q + (row * segment_.heads + segment_.kv_head * group_ + query(i) % group_) * dim_;
+      for (int64_t d = 0; d < dim_; ++d) queries[d * width + i] = q[d];
+    }
+    for (int64_t tile = 0; tile < keys; tile += tile_keys) {
+      const int64_t count = keys - tile < tile_keys ? keys - tile : tile_keys;
+      alignas(64) float scores[width * tile_keys];
+      float decay[width];
+      score_keys<width>(queries, tile, count, scores);
+      for (int i = 0; i < width; ++i) decay[i] = soften(i, seen(i) - tile, tile, count, scores + i * tile_keys);
+      add_values<width>(scores, decay, tile, count);
+    }
+  }
+
+  /// scores[i][k] = q_i · key_k * scale, in one chain over the elements.
+  template <int width>
+  void score_keys(const float* queries, int64_t tile, int64_t count, float* scores) const {
+    const int16_t* keys = keys_ + tile * dim_;
+    const auto* next_values = reinterpret_cast<const char*>(values_ + (tile + tile_keys) * value_stride(dim_));
+    for (int64_t block = 0; block < count; block += key_block) {
+      for (int half = 0; half < key_block; half += lanes) {
+        Floats sums[width];
+        for (int i = 0; i < width; ++i) sums[i] = V::zero();
+        const int16_t* from = keys + block * dim_ + half;
+        const float* q = queries;
+        for (int64_t d = 0; d < dim_; ++d, from += key_block, q += width) {
+          if constexpr (width <= prefetched_queries) {
+            V::prefetch(reinterpret_cast<const char*>(from + tile_keys * dim_));
+            V::prefetch(next_values + (block * dim_ + d * key_block) * 2);
+          }
+          const Floats key = V::load_shorts(from);
+          for (int i = 0; i < width; ++i) sums[i] = V::fma(key, V::set(q[i]), sums[i]);
+        }
+        const int64_t at = tile + block + half;
+        const Floats scale = V::multiply(V::load_some(key_scales_ + at, lanes), V::set(segment_.scale));
+        for (int i = 0; i < width; ++i) V::store(scores + i * tile_keys + block + half, V::multiply(sums[i], scale));
+      }
+    }
+  }
+
+  /// A query's scores of a tile, of which it sees `seen`, become weights: exp(score - largest), and times the values'
+  /// scales. Returns what its state so far is to be multiplied by.
+  float soften(int i, int64_t seen, int64_t tile, int64_t count, float* scores) {
+    const int64_t padded = (count + key_block - 1) / key_block * key_block;
+    if (seen <= 0) {
+      for (int64_t k = 0; k < padded; ++k) scores[k] = 0;
+      return 1;
+    }
+    for (int64_t k = seen; k < padded; ++k) scores[k] = -__builtin_inff();
+    // Padding works on a copy of another query's state: what it does to it must not be kept.
+    float spare[2];
+    float* state = states_ + i * stride_;
+    if (i >= count_) {
+      const float* last = states_ + (count_ - 1) * stride_;
+      spare[0] = last[state_largest];
+      spare[1] = 0;
+      state = spare;
+    }
+    const float before = state[state_largest];
+    Floats most = V::set(before);
+    for (int64_t k = 0; k < padded; k += lanes) most = V::max(most, V::load(scores + k));
+    const float largest = V::largest_lane(most);
+    Floats sum = V::zero();
+    for (int64_t k = 0; k < padded; k += lanes) {
+      const Floats weight = V::exp(V::subtract(V::load(scores + k), V::set(largest)));
+      sum = V::add(sum, weight);
+      V::store(scores + k, V::multiply(weight, V::load_some(value_scales_ + tile + k, count - k)));
+    }
+    const float decay = V::first_lane(V::exp(V::set(before - largest)));
+    state[state_largest] = largest;
+    state[state_sum] = __builtin_fmaf(state[state_sum], decay, V::sum_lanes(sum));
+    return decay;
+  }
+
+  /// Each state's values = values * decay + weights · values of the tile.
+  template <int width>
+  void add_values(const float* weights, const float* decay, int64_t tile, int64_t count) {
+    const int64_t row = value_stride(dim_);
+    const int16_t* values = values_ + tile * row;
+    for (int64_t d = 0; d < row; d += lanes) {
+      Floats sums[width];
+      for (int i = 0; i < width; ++i) {
+        sums[i] = V::multiply(V::load(states_ + (i < count_ ? i : count_ - 1) * stride_ + state_values + d),
+                              V::set(decay[i]));
+      }
+      const int16_t* from = values + d;
+      for (int64_t k = 0; k < count; ++k, from += row) {
+        const Floats value = V::load_shorts(from);
+        for (int i = 0; i < width; ++i) sums[i] = V::fma(value, V::set(weights[i * tile_keys + k]), sums[i]);
+      }
+      for (int i = 0; i < width && i < count_; ++i) V::store(states_ + i * stride_ + state_values + d, sums[i]);
+    }
+  }
+
+  const AttentionSegment& segment_;
+  int64_t first_;
+  int64_t count_;
+  int64_t dim_;
+  int64_t group_;
+  int64_t stride_;
+  float* states_;
+  const int16_t* keys_;
+  const float* key_scales_;
+  const int16_t* values_;
+  const float* value_scales_;
+};
+
+}  // namespace
 }  // namespace punie::kernels

@@ -34,21 +34,24 @@ void float_matmul_portable(const FloatMatrix& w, const float* x, int64_t n, cons
   }
 }
 
+void multiply_float_rows(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
+                         int64_t end) {
+#if defined(__x86_64__)
+  if (use_avx2()) {
+    float* scratch = thread_scratch(scratch_floats);
+    for (int64_t row = begin; row < end; row += chunk_rows)
+      float_matmul_avx2(w, x, n, bias, y, row, std::min(row + chunk_rows, end), scratch);
+    return;
+  }
+#endif
+  float_matmul_portable(w, x, n, bias, y, begin, end);
+}
+
 void float_matmul(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y,
                   const Parallel& parallel) {
   if (n <= 0) return;
-  [[maybe_unused]] const bool avx2 = use_avx2();
-  parallel_for(parallel, w.rows, chunk_rows, [&](int64_t begin, int64_t end) {
-#if defined(__x86_64__)
-    if (avx2) {
-      float* scratch = thread_scratch(scratch_floats);
-      for (int64_t row = begin; row < end; row += chunk_rows)
-        float_matmul_avx2(w, x, n, bias, y, row, std::min(row + chunk_rows, end), scratch);
-      return;
-    }
-#endif
-    float_matmul_portable(w, x, n, bias, y, begin, end);
-  });
+  parallel_for(parallel, w.rows, chunk_rows,
+               [&](int64_t begin, int64_t end) { multiply_float_rows(w, x, n, bias, y, begin, end); });
 }
 
 void float_rows(const FloatMatrix& w, const int32_t* ids, int64_t n, float* y) {

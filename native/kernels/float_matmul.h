@@ -20,6 +20,10 @@ struct FloatMatrix {
 void float_matmul(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y,
                   const Parallel& parallel);
 
+/// The same for y's columns [begin, end), on this thread; `begin` is a multiple of 16.
+void multiply_float_rows(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
+                         int64_t end);
+
 /// y[n, cols]: the rows `ids`, each in [0, rows), as float32.
 void float_rows(const FloatMatrix& w, const int32_t* ids, int64_t n, float* y);
 

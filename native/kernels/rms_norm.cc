@@ -1,6 +1,5 @@
 #include "rms_norm.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace punie::kernels {
@@ -22,18 +21,13 @@ float sum_of_squares(const float* x, int64_t count) {
 
 }  // namespace
 
-void rms_norm(const float* x, const float* weight, float eps, int64_t n, int64_t dim, float* y,
-              const Parallel& parallel) {
-  // One row is a microsecond: not worth waking a thread for fewer than some.
-  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(dim, 1));
-  parallel_for(parallel, n, grain, [=](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float* from = x + row * dim;
-      float* to = y + row * dim;
-      const float inverse = 1.0f / std::sqrt(sum_of_squares(from, dim) / static_cast<float>(dim) + eps);
-      for (int64_t i = 0; i < dim; ++i) to[i] = from[i] * inverse * weight[i];
-    }
-  });
+void rms_norm(const float* x, const float* weight, float eps, int64_t n, int64_t dim, float* y) {
+  for (int64_t row = 0; row < n; ++row) {
+    const float* from = x + row * dim;
+    float* to = y + row * dim;
+    const float inverse = 1.0f / std::sqrt(sum_of_squares(from, dim) / static_cast<float>(dim) + eps);
+    for (int64_t i = 0; i < dim; ++i) to[i] = from[i] * inverse * weight[i];
+  }
 }
 
 }  // namespace punie::kernels

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <initializer_list>
+
 #include "float_type.h"
 
 namespace punie::kernels {
@@ -49,6 +51,28 @@ struct Avx512 {
   static Ints as_ints(Floats v) { return _mm512_castps_si512(v); }
   static Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
   static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+  static Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+  static Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+  static float largest_lane(Floats v) { return _mm512_reduce_max_ps(v); }
+  static float sum_lanes(Floats v) { return _mm512_reduce_add_ps(v); }
+  static float first_lane(Floats v) { return _mm512_cvtss_f32(v); }
+  /// 16-bit integers.
+  static Floats load_shorts(const int16_t* from) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+  }
+  /// As exp_avx2.h has it.
+  static Floats exp(Floats x) {
+    const __mmask16 too_low = _mm512_cmp_ps_mask(x, set(-87.336544f), _CMP_LT_OQ);
+    const Floats bounded = _mm512_max_ps(set(-88.0f), _mm512_min_ps(set(89.0f), x));
+    const Floats k = _mm512_roundscale_ps(multiply(bounded, set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
+    Floats r = _mm512_fnmadd_ps(k, set(0.693359375f), bounded);
+    r = _mm512_fnmadd_ps(k, set(-2.12194440e-4f), r);
+    Floats sum = set(1.0f / 5040);
+    for (const float factor : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) {
+      sum = fma(sum, r, set(factor));
+    }
+    return _mm512_maskz_scalef_ps(static_cast<__mmask16>(~too_low), sum, k);
+  }
   /// a * b + c, rounded once.
   static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 

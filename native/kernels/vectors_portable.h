@@ -86,6 +86,29 @@ struct Portable {
   static Floats add(Floats a, Floats b) {
     return make_floats([&](int i) { return a.at[i] + b.at[i]; });
   }
+  static Floats subtract(Floats a, Floats b) {
+    return make_floats([&](int i) { return a.at[i] - b.at[i]; });
+  }
+  static Floats max(Floats a, Floats b) {
+    return make_floats([&](int i) { return a.at[i] > b.at[i] ? a.at[i] : b.at[i]; });
+  }
+  static float largest_lane(Floats v) {
+    float most = v.at[0];
+    for (const float x : v.at) most = x > most ? x : most;
+    return most;
+  }
+  static float sum_lanes(Floats v) {
+    for (int width = lanes / 2; width > 0; width /= 2)
+      for (int i = 0; i < width; ++i) v.at[i] += v.at[i + width];
+    return v.at[0];
+  }
+  static float first_lane(Floats v) { return v.at[0]; }
+  static Floats load_shorts(const int16_t* from) {
+    return make_floats([&](int i) { return static_cast<float>(from[i]); });
+  }
+  static Floats exp(Floats x) {
+    return make_floats([&](int i) { return std::exp(x.at[i]); });
+  }
   static Floats fma(Floats a, Floats b, Floats c) {
     return make_floats([&](int i) { return std::fma(a.at[i], b.at[i], c.at[i]); });
   }

@@ -35,11 +35,10 @@ DecoderLayer load_layer(const ModelConfig& config, const DecoderBiases& biases, 
 
 }  // namespace
 
-mx::array DecoderLayer::operator()(const nn::Runtime& runtime, const nn::Rope& rope, const mx::array& x,
-                                   const nn::Batch& batch, std::int64_t layer) const {
-  const auto attended = self_attn(runtime, rope, input_layernorm(runtime, x), batch, layer);
-  const auto h = mx::add(x, attended, runtime.stream);
-  return mx::add(h, mlp(runtime, post_attention_layernorm(runtime, h)), runtime.stream);
+nn::Tensor DecoderLayer::operator()(nn::Pass& pass, const nn::Rope& rope, const nn::Tensor& x,
+                                    std::int64_t layer) const {
+  const auto h = pass.add(x, self_attn(pass, rope, input_layernorm(pass, x), layer));
+  return pass.add(h, mlp(pass, post_attention_layernorm(pass, h)));
 }
 
 Decoder::Decoder(const ModelConfig& config, const DecoderBiases& biases, nn::Weights& weights)
@@ -62,17 +61,15 @@ Decoder::Decoder(const ModelConfig& config, const DecoderBiases& biases, nn::Wei
   });
 }
 
-mx::array Decoder::forward(const mx::array& tokens, const nn::Batch& batch) const {
-  auto x = embed_tokens_(tokens);
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    x = layers_[i](runtime_, rope_, x, batch, static_cast<std::int64_t>(i));
-  }
+nn::Tensor Decoder::forward(nn::Pass& pass, std::vector<std::int32_t> tokens) const {
+  auto x = embed_tokens_(pass, std::move(tokens));
+  for (std::size_t i = 0; i < layers_.size(); ++i) x = layers_[i](pass, rope_, x, static_cast<std::int64_t>(i));
   return x;
 }
 
-mx::array Decoder::logits(const mx::array& hidden) const {
-  const auto x = norm_(runtime_, hidden);
-  return lm_head_ ? (*lm_head_)(x) : embed_tokens_.as_linear(x);
+nn::Tensor Decoder::logits(nn::Pass& pass, const nn::Tensor& hidden) const {
+  const auto x = norm_(pass, hidden);
+  return lm_head_ ? (*lm_head_)(pass, x) : embed_tokens_.as_linear(pass, x);
 }
 
 std::shared_ptr<nn::KvCache> Decoder::make_cache() const {

@@ -26,8 +26,7 @@ struct DecoderLayer {
   nn::RmsNorm post_attention_layernorm;
   nn::Mlp mlp;
 
-  mx::array operator()(const nn::Runtime& runtime, const nn::Rope& rope, const mx::array& x, const nn::Batch& batch,
-                       std::int64_t layer) const;
+  nn::Tensor operator()(nn::Pass& pass, const nn::Rope& rope, const nn::Tensor& x, std::int64_t layer) const;
 };
 
 /// The pre-norm decoder that llama and qwen2 share: rotary grouped-query attention, SwiGLU, RMS norm.
@@ -35,8 +34,8 @@ class Decoder : public Model {
  public:
   Decoder(const ModelConfig& config, const DecoderBiases& biases, nn::Weights& weights);
 
-  mx::array forward(const mx::array& tokens, const nn::Batch& batch) const override;
-  mx::array logits(const mx::array& hidden) const override;
+  nn::Tensor forward(nn::Pass& pass, std::vector<std::int32_t> tokens) const override;
+  nn::Tensor logits(nn::Pass& pass, const nn::Tensor& hidden) const override;
   std::shared_ptr<nn::KvCache> make_cache() const override;
   const ModelConfig& config() const override { return config_; }
 

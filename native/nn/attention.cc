@@ -2,10 +2,14 @@
 
 namespace punie::nn {
 
-mx::array Attention::operator()(const Runtime& runtime, const Rope& rope, const mx::array& x, const Batch& batch,
-                                std::int64_t layer) const {
-  if (runtime.use_kernels) return run_kernels(runtime, rope, x, batch, layer);
-  return o_proj(attend_stock(runtime, rope, q_proj(x), k_proj(x), v_proj(x), batch, layer));
+Tensor Attention::operator()(Pass& pass, const Rope& rope, const Tensor& x, std::int64_t layer) const {
+  const std::array layers{&q_proj, &k_proj, &v_proj};
+  const auto attended = [&] {
+    const auto projected = project(pass, x, layers);
+    const auto &q = projected[0], &k = projected[1], &v = projected[2];
+    return pass.kernels() ? attend_kernels(pass, rope, q, k, v, layer) : attend_stock(pass, rope, q, k, v, layer);
+  }();
+  return o_proj(pass, attended);
 }
 
 }  // namespace punie::nn

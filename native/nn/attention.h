@@ -4,8 +4,8 @@
 
 #include "nn/kv_cache.h"
 #include "nn/linear.h"
+#include "nn/pass.h"
 #include "nn/rope.h"
-#include "nn/runtime.h"
 
 namespace punie::nn {
 
@@ -19,16 +19,14 @@ struct Attention {
   Linear v_proj;
   Linear o_proj;
 
-  /// x [rows, hidden], the rows of `batch`; adds their keys and values to layer `layer` of its caches.
-  mx::array operator()(const Runtime& runtime, const Rope& rope, const mx::array& x, const Batch& batch,
-                       std::int64_t layer) const;
+  /// x [rows, hidden], the rows of the pass; adds their keys and values to layer `layer` of its caches.
+  Tensor operator()(Pass& pass, const Rope& rope, const Tensor& x, std::int64_t layer) const;
 
  private:
-  /// All of it as one node.
-  mx::array run_kernels(const Runtime& runtime, const Rope& rope, const mx::array& x, const Batch& batch,
+  Tensor attend_kernels(Pass& pass, const Rope& rope, const Tensor& q, const Tensor& k, const Tensor& v,
                         std::int64_t layer) const;
-  mx::array attend_stock(const Runtime& runtime, const Rope& rope, const mx::array& q, const mx::array& k,
-                         const mx::array& v, const Batch& batch, std::int64_t layer) const;
+  Tensor attend_stock(Pass& pass, const Rope& rope, const Tensor& q, const Tensor& k, const Tensor& v,
+                      std::int64_t layer) const;
 };
 
 }  // namespace punie::nn

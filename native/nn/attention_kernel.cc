@@ -1,97 +1,98 @@
 #include <algorithm>
 #include <cmath>
-#include <memory>
-#include <numeric>
 
 #include "kernels/attention.h"
 #include "kernels/rope.h"
 #include "nn/attention.h"
-#include "nn/cpu_op.h"
 
 namespace punie::nn {
 
 namespace {
 
-/// What the kernel needs to know of the layer, copied so that the queued task owns it.
-struct Shape {
+/// Turns the queries, and the keys into the cache, values beside them.
+struct Turn {
+  const float* table;  // [rows][head_dim]: a row's angles
+  const RowPlace* places;
+  std::int64_t layer;
   std::int64_t heads;
   std::int64_t kv_heads;
   std::int64_t head_dim;
   bool traditional;
-  std::shared_ptr<const std::vector<float>> inverse_frequencies;
-};
 
-/// One sequence's rows in a queued task: its position is fixed when the graph is built.
-struct Rows {
-  std::shared_ptr<KvCache> cache;
-  std::int64_t position;
-  std::int64_t count;
-};
-
-/// Rotates the keys into the cache and copies the values beside them.
-void store(const Shape& shape, KernelLayerCache& cache, const float* k, const float* v, const Rows& rows,
-           const std::vector<std::int32_t>& positions, const kernels::Parallel& parallel) {
-  const auto stride = shape.kv_heads * shape.head_dim;
-  cache.reserve(rows.position + rows.count, rows.position);
-  for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
-    kernels::rope(k + head * shape.head_dim, stride, positions.data(), rows.count, 1, shape.head_dim,
-                  shape.inverse_frequencies->data(), shape.traditional, cache.key(head, rows.position), shape.head_dim,
-                  parallel);
-    for (std::int64_t row = 0; row < rows.count; ++row) {
-      const float* from = v + row * stride + head * shape.head_dim;
-      std::copy_n(from, shape.head_dim, cache.value(head, rows.position + row));
+  void operator()(std::int64_t row, float* q, float* k, const float* v) const {
+    const float* angles = table + row * head_dim;
+    q += row * heads * head_dim;
+    k += row * kv_heads * head_dim;
+    v += row * kv_heads * head_dim;
+    kernels::rope(q, heads, head_dim / 2, angles, traditional, q);
+    kernels::rope(k, kv_heads, head_dim / 2, angles, traditional, k);
+    const auto& [cache, position] = places[row];
+    const auto view = cache->kernel_layer(layer).view();
+    for (std::int64_t head = 0; head < kv_heads; ++head) {
+      kernels::store_key_value(view, head, position, k + head * head_dim, v + head * head_dim);
     }
   }
-}
+};
 
-void attend(const Shape& shape, KernelLayerCache& cache, const float* q, const Rows& rows,
-            const std::vector<std::int32_t>& positions, float* out, const kernels::Parallel& parallel) {
-  const auto stride = shape.heads * shape.head_dim;
-  const auto rotated = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(rows.count * stride));
-  kernels::rope(q, stride, positions.data(), rows.count, shape.heads, shape.head_dim, shape.inverse_frequencies->data(),
-                shape.traditional, rotated.get(), stride, parallel);
-  const float scale = 1 / std::sqrt(static_cast<float>(shape.head_dim));
-  kernels::attention(rotated.get(), rows.count, shape.heads, cache.view(), rows.position, scale, out, parallel);
-}
+/// A sequence's part of the attention step.
+struct Part {
+  kernels::Attention attention;
+  std::int64_t first_row;
+  std::int64_t rows;
+  std::int64_t first_piece;
+  float* states;
+};
 
 }  // namespace
 
-mx::array Attention::run_kernels(const Runtime& runtime, const Rope& rope, const mx::array& x, const Batch& batch,
+Tensor Attention::attend_kernels(Pass& pass, const Rope& rope, const Tensor& q, const Tensor& k, const Tensor& v,
                                  std::int64_t layer) const {
-  std::vector<Rows> segments;
-  for (const auto& segment : batch.segments) {
-    segments.push_back({segment.cache, segment.cache->length(), segment.count});
+  const auto table = pass.rope_table(rope);
+  const Turn turn{table.get(), pass.places(), layer, heads, kv_heads, head_dim, rope.traditional()};
+  pass.row_step(pass.rows(), [turn, q = q.data(), k = k.data(), v = v.data()](auto begin, auto end) {
+    for (auto row = begin; row < end; ++row) turn(row, q, k, v);
+  });
+
+  const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
+  const auto threads = pass.runtime().parallel.threads;
+  std::vector<Part> parts;
+  std::int64_t row = 0, pieces = 0, state_floats = 0;
+  for (const auto& [cache, count] : pass.batch().segments) {
+    auto& kept = cache->kernel_layer(layer);
+    kept.reserve(cache->length() + count, cache->length());
+    const kernels::Attention attention(kept.view(), count, heads, cache->length(), scale, threads);
+    parts.push_back({attention, row, count, pieces, nullptr});
+    row += count;
+    pieces += attention.pieces();
+    state_floats += attention.state_floats();
   }
-  const auto n = static_cast<std::int64_t>(x.shape(0));
-  const Shape shape{heads, kv_heads, head_dim, rope.traditional(), rope.inverse_frequencies()};
-  return cpu_op(
-      "KernelAttention", runtime, x.shape(), {x},
-      [shape, segments = std::move(segments), n, layer, to_q = q_proj.step(), to_k = k_proj.step(),
-       to_v = v_proj.step(), to_out = o_proj.step(), parallel = runtime.parallel](const auto& in, float* out) {
-        const auto* x = static_cast<const float*>(in[0]);
-        const auto q_size = n * to_q.out_features;
-        const auto kv_size = n * to_k.out_features;
-        const auto work = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(2 * (q_size + kv_size)));
-        float* q = work.get();
-        float* attended = q + q_size;
-        float* k = attended + q_size;
-        float* v = k + kv_size;
-        to_q(x, n, q);
-        to_k(x, n, k);
-        to_v(x, n, v);
-        std::int64_t begin = 0;
-        for (const auto& rows : segments) {
-          auto& cache = rows.cache->kernel_layer(layer);
-          std::vector<std::int32_t> positions(static_cast<std::size_t>(rows.count));
-          std::iota(positions.begin(), positions.end(), static_cast<std::int32_t>(rows.position));
-          const auto q_begin = begin * to_q.out_features;
-          const auto kv_begin = begin * to_k.out_features;
-          store(shape, cache, k + kv_begin, v + kv_begin, rows, positions, parallel);
-          attend(shape, cache, q + q_begin, rows, positions, attended + q_begin, parallel);
-          begin += rows.count;
-        }
-        to_out(attended, n, out);
-      });
+  const auto states = pass.make(1, state_floats);
+  float* next = states.data();
+  for (auto& part : parts) {
+    part.states = next;
+    next += part.attention.state_floats();
+  }
+
+  auto y = pass.make(pass.rows(), heads * head_dim);
+  const auto width = heads * head_dim;
+  const auto shared = std::make_shared<const std::vector<Part>>(std::move(parts));
+  pass.step(pieces, 1, [shared, width, q = q.data(), out = y.data()](auto begin, auto end) {
+    for (auto piece = begin; piece < end; ++piece) {
+      const auto after = std::ranges::upper_bound(*shared, piece, {}, &Part::first_piece);
+      const auto& part = *std::prev(after);
+      const auto at = part.first_row * width;
+      part.attention.run(piece - part.first_piece, q + at, part.states, out + at);
+    }
+  });
+  if (state_floats == 0) return y;
+  pass.row_step(pass.rows(), [shared, width, out = y.data()](auto begin, auto end) {
+    for (const auto& part : *shared) {
+      const auto from = std::max<std::int64_t>(begin - part.first_row, 0);
+      const auto to = std::min(end - part.first_row, part.rows);
+      if (from < to) part.attention.finish(part.states, from, to, out + part.first_row * width);
+    }
+  });
+  return y;
 }
 
 }  // namespace punie::nn

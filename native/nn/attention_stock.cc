@@ -31,20 +31,23 @@ mx::array append(std::optional<mx::array>& store, const mx::array& update, int p
 
 }  // namespace
 
-mx::array Attention::attend_stock(const Runtime& runtime, const Rope& rope, const mx::array& q, const mx::array& k,
-                                  const mx::array& v, const Batch& batch, std::int64_t layer) const {
+Tensor Attention::attend_stock(Pass& pass, const Rope& rope, const Tensor& q, const Tensor& k, const Tensor& v,
+                               std::int64_t layer) const {
+  const auto& runtime = pass.runtime();
   const auto& s = runtime.stream;
   const auto dim = static_cast<int>(head_dim);
   const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
   std::vector<mx::array> outputs;
   int begin = 0;
-  for (const auto& segment : batch.segments) {
+  for (const auto& segment : pass.batch().segments) {
     const auto count = static_cast<int>(segment.count);
     const auto position = static_cast<int>(segment.cache->length());
     auto& cache = segment.cache->stock_layer(layer);
-    const auto queries = rope.stock(runtime, heads_of(q, begin, count, static_cast<int>(heads), dim, s), position);
-    const auto keys = rope.stock(runtime, heads_of(k, begin, count, static_cast<int>(kv_heads), dim, s), position);
-    const auto values = heads_of(v, begin, count, static_cast<int>(kv_heads), dim, s);
+    const auto queries =
+        rope.stock(runtime, heads_of(q.array(), begin, count, static_cast<int>(heads), dim, s), position);
+    const auto keys =
+        rope.stock(runtime, heads_of(k.array(), begin, count, static_cast<int>(kv_heads), dim, s), position);
+    const auto values = heads_of(v.array(), begin, count, static_cast<int>(kv_heads), dim, s);
     const auto all_keys = append(cache.keys, keys, position, s);
     const auto all_values = append(cache.values, values, position, s);
     const auto attended = mx::fast::scaled_dot_product_attention(
@@ -52,7 +55,7 @@ mx::array Attention::attend_stock(const Runtime& runtime, const Rope& rope, cons
     outputs.push_back(mx::reshape(mx::transpose(attended, {0, 2, 1, 3}, s), {count, static_cast<int>(heads) * dim}, s));
     begin += count;
   }
-  return outputs.size() == 1 ? outputs[0] : mx::concatenate(outputs, 0, s);
+  return Tensor(outputs.size() == 1 ? outputs[0] : mx::concatenate(outputs, 0, s));
 }
 
 }  // namespace punie::nn

@@ -1,7 +1,6 @@
 #include "error.h"
 #include "kernels/float_matmul.h"
 #include "kernels/quantized_matmul.h"
-#include "nn/cpu_op.h"
 #include "nn/matrix.h"
 
 namespace punie::nn {
@@ -21,74 +20,81 @@ kernels::FloatType float_type(const io::Tensor& tensor) {
   }
 }
 
-/// `View` is kernels::QuantizedMatrix or kernels::FloatMatrix; the overloads below pick the kernel.
-void multiply_rows(const kernels::QuantizedMatrix& view, const float* x, std::int64_t n, const float* bias, float* y,
-                   const kernels::Parallel& parallel) {
-  kernels::quantized_matmul(view, x, n, bias, y, parallel);
-}
-void multiply_rows(const kernels::FloatMatrix& view, const float* x, std::int64_t n, const float* bias, float* y,
-                   const kernels::Parallel& parallel) {
-  kernels::float_matmul(view, x, n, bias, y, parallel);
-}
-void look_up(const kernels::QuantizedMatrix& view, const std::int32_t* ids, std::int64_t n, float* y) {
-  kernels::quantized_rows(view, ids, n, y);
-}
-void look_up(const kernels::FloatMatrix& view, const std::int32_t* ids, std::int64_t n, float* y) {
-  kernels::float_rows(view, ids, n, y);
-}
-
-template <typename View>
+/// What both kinds share; the tensors keep their file mapped.
 class KernelMatrix : public Matrix {
  public:
-  KernelMatrix(const Runtime& runtime, MatrixTensors tensors, View view)
-      : runtime_(runtime), tensors_(std::make_shared<MatrixTensors>(std::move(tensors))), view_(view) {}
+  explicit KernelMatrix(MatrixTensors tensors) : tensors_(std::move(tensors)) {}
 
-  mx::array multiply(const mx::array& x, const std::optional<mx::array>& bias) const override {
-    const auto n = x.shape(0);
-    std::vector<mx::array> inputs{x};
-    if (bias) inputs.push_back(*bias);
-    return cpu_op("KernelMatmul", runtime_, {n, static_cast<int>(tensors_->rows)}, std::move(inputs),
-                  [run = product(), n](const auto& in, float* out) {
-                    const auto* bias = in.size() > 1 ? static_cast<const float*>(in[1]) : nullptr;
-                    run(static_cast<const float*>(in[0]), n, bias, out);
-                  });
+  std::int64_t out_features() const override { return tensors_.rows; }
+
+ protected:
+  /// `look_up(ids, n, y)` as a step.
+  template <typename LookUp>
+  Tensor rows_with(Pass& pass, std::vector<std::int32_t> ids, LookUp look_up) const {
+    const auto n = static_cast<std::int64_t>(ids.size());
+    auto rows = pass.make(n, tensors_.cols);
+    pass.row_step(n, [ids = std::move(ids), look_up, y = rows.data(), cols = tensors_.cols](auto begin, auto end) {
+      look_up(ids.data() + begin, end - begin, y + begin * cols);
+    });
+    return rows;
   }
 
-  Product product() const override {
-    return [keep = tensors_, view = view_, parallel = runtime_.parallel](const float* x, std::int64_t n,
-                                                                         const float* bias, float* y) {
-      multiply_rows(view, x, n, bias, y, parallel);
+  MatrixTensors tensors_;
+};
+
+class QuantizedKernelMatrix : public KernelMatrix {
+ public:
+  explicit QuantizedKernelMatrix(MatrixTensors tensors)
+      : KernelMatrix(std::move(tensors)),
+        view_{
+            tensors_.weight.data, tensors_.scales->data, tensors_.biases->data,      float_type(*tensors_.scales),
+            tensors_.rows,        tensors_.cols,         tensors_.quantization.bits, tensors_.quantization.group_size} {
+  }
+
+  Product product(Pass& pass, const Tensor& x, const float* bias, float* y) const override {
+    const auto& rounded = pass.rounded(x, kernels::input_format(view_));
+    return [this, layout = rounded.layout, inputs = rounded.memory.get(), bias, y](auto begin, auto end) {
+      kernels::multiply_rounded(view_, layout, inputs, bias, y, begin, end);
     };
   }
 
-  std::int64_t out_features() const override { return tensors_->rows; }
-
-  mx::array rows(const mx::array& ids) const override {
-    const auto n = ids.shape(0);
-    return cpu_op("KernelRows", runtime_, {n, static_cast<int>(tensors_->cols)}, {ids},
-                  [keep = tensors_, view = view_, n](const auto& in, float* out) {
-                    look_up(view, static_cast<const std::int32_t*>(in[0]), n, out);
-                  });
+  Tensor rows(Pass& pass, std::vector<std::int32_t> ids) const override {
+    return rows_with(pass, std::move(ids), [this](const std::int32_t* begin, std::int64_t n, float* y) {
+      kernels::quantized_rows(view_, begin, n, y);
+    });
   }
 
  private:
-  const Runtime& runtime_;
-  /// Shared with the graphs that read it, so that the file stays mapped until the last of them has run.
-  std::shared_ptr<const MatrixTensors> tensors_;
-  View view_;
+  kernels::QuantizedMatrix view_;
+};
+
+class FloatKernelMatrix : public KernelMatrix {
+ public:
+  explicit FloatKernelMatrix(MatrixTensors tensors)
+      : KernelMatrix(std::move(tensors)),
+        view_{tensors_.weight.data, float_type(tensors_.weight), tensors_.rows, tensors_.cols} {}
+
+  Product product(Pass&, const Tensor& x, const float* bias, float* y) const override {
+    return [this, from = x.data(), n = x.rows(), bias, y](auto begin, auto end) {
+      kernels::multiply_float_rows(view_, from, n, bias, y, begin, end);
+    };
+  }
+
+  Tensor rows(Pass& pass, std::vector<std::int32_t> ids) const override {
+    return rows_with(pass, std::move(ids), [this](const std::int32_t* begin, std::int64_t n, float* y) {
+      kernels::float_rows(view_, begin, n, y);
+    });
+  }
+
+ private:
+  kernels::FloatMatrix view_;
 };
 
 }  // namespace
 
-std::unique_ptr<Matrix> make_kernel_matrix(const Runtime& runtime, MatrixTensors tensors) {
-  if (tensors.scales) {
-    const kernels::QuantizedMatrix view{
-        tensors.weight.data, tensors.scales->data, tensors.biases->data,      float_type(*tensors.scales),
-        tensors.rows,        tensors.cols,         tensors.quantization.bits, tensors.quantization.group_size};
-    return std::make_unique<KernelMatrix<kernels::QuantizedMatrix>>(runtime, std::move(tensors), view);
-  }
-  const kernels::FloatMatrix view{tensors.weight.data, float_type(tensors.weight), tensors.rows, tensors.cols};
-  return std::make_unique<KernelMatrix<kernels::FloatMatrix>>(runtime, std::move(tensors), view);
+std::unique_ptr<Matrix> make_kernel_matrix(MatrixTensors tensors) {
+  if (tensors.scales) return std::make_unique<QuantizedKernelMatrix>(std::move(tensors));
+  return std::make_unique<FloatKernelMatrix>(std::move(tensors));
 }
 
 }  // namespace punie::nn

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 namespace punie::nn {
 
@@ -21,17 +22,29 @@ std::int64_t KvCache::grown(std::int64_t capacity, std::int64_t positions) {
 void KernelLayerCache::reserve(std::int64_t positions, std::int64_t used) {
   const auto capacity = KvCache::grown(capacity_, positions);
   if (capacity == capacity_) return;
-  const auto size = static_cast<std::size_t>(kv_heads_ * capacity * head_dim_);
-  auto keys = std::make_unique_for_overwrite<float[]>(size);
-  auto values = std::make_unique_for_overwrite<float[]>(size);
-  for (std::int64_t head = 0; head < kv_heads_ && used > 0; ++head) {
-    const auto bytes = sizeof(float) * static_cast<std::size_t>(used * head_dim_);
-    std::memcpy(keys.get() + head * capacity * head_dim_, key(head, 0), bytes);
-    std::memcpy(values.get() + head * capacity * head_dim_, value(head, 0), bytes);
-  }
-  keys_ = std::move(keys);
-  values_ = std::move(values);
+  // `of_head(capacity)`: values of a head. What is in use of it, whole blocks of keys, comes first.
+  const auto blocks = (used + kernels::key_block - 1) / kernels::key_block * kernels::key_block;
+  const auto grow = [&](auto& memory, const auto& of_head) {
+    using Value = std::remove_reference_t<decltype(memory[0])>;
+    auto grown = std::make_unique_for_overwrite<Value[]>(static_cast<std::size_t>(kv_heads_ * of_head(capacity)));
+    for (std::int64_t head = 0; head < kv_heads_ && used > 0; ++head) {
+      std::memcpy(grown.get() + head * of_head(capacity), memory.get() + head * of_head(capacity_),
+                  sizeof(Value) * static_cast<std::size_t>(of_head(blocks)));
+    }
+    memory = std::move(grown);
+  };
+  const auto scales = [](std::int64_t count) { return count; };
+  grow(keys_, [&](std::int64_t count) { return kernels::key_values(count, head_dim_); });
+  grow(values_, [&](std::int64_t count) { return kernels::value_values(count, head_dim_); });
+  grow(key_scales_, scales);
+  grow(value_scales_, scales);
   capacity_ = capacity;
+}
+
+std::size_t KernelLayerCache::bytes() const {
+  const auto values = kernels::key_values(capacity_, head_dim_) + kernels::value_values(capacity_, head_dim_);
+  return static_cast<std::size_t>(kv_heads_ * values) * sizeof(std::int16_t) +
+         static_cast<std::size_t>(kv_heads_ * capacity_) * 2 * sizeof(float);
 }
 
 KvCache::KvCache(const Runtime& runtime, std::int64_t layers, std::int64_t kv_heads, std::int64_t head_dim) {

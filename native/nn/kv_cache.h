@@ -6,33 +6,31 @@
 #include <optional>
 #include <vector>
 
-#include "kernels/attention.h"
+#include "kernels/key_value_cache.h"
 #include "nn/runtime.h"
 
 namespace punie::nn {
 
-/// One layer's keys and values of one sequence for the kernels: float32, [kv_heads, capacity, head_dim] each.
+/// One layer's keys and values of one sequence for the kernels.
 class KernelLayerCache {
  public:
   KernelLayerCache(std::int64_t kv_heads, std::int64_t head_dim) : kv_heads_(kv_heads), head_dim_(head_dim) {}
 
   /// Makes room for `positions` in all, keeping the first `used`.
   void reserve(std::int64_t positions, std::int64_t used);
-  float* key(std::int64_t head, std::int64_t position) { return at(keys_, head, position); }
-  float* value(std::int64_t head, std::int64_t position) { return at(values_, head, position); }
-  kernels::KeyValueView view() const { return {keys_.get(), values_.get(), capacity_, kv_heads_, head_dim_}; }
-  std::size_t bytes() const { return 2 * sizeof(float) * static_cast<std::size_t>(capacity_ * kv_heads_ * head_dim_); }
+  kernels::KeyValueCache view() const {
+    return {keys_.get(), key_scales_.get(), values_.get(), value_scales_.get(), capacity_, kv_heads_, head_dim_};
+  }
+  std::size_t bytes() const;
 
  private:
-  float* at(const std::unique_ptr<float[]>& data, std::int64_t head, std::int64_t position) const {
-    return data.get() + (head * capacity_ + position) * head_dim_;
-  }
-
   std::int64_t kv_heads_;
   std::int64_t head_dim_;
   std::int64_t capacity_ = 0;
-  std::unique_ptr<float[]> keys_;
-  std::unique_ptr<float[]> values_;
+  std::unique_ptr<std::int16_t[]> keys_;
+  std::unique_ptr<float[]> key_scales_;
+  std::unique_ptr<std::int16_t[]> values_;
+  std::unique_ptr<float[]> value_scales_;
 };
 
 /// The same for MLX's own operations: arrays [1, kv_heads, capacity, head_dim], absent before the first use.

@@ -3,27 +3,33 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "io/tensor_store.h"
+#include "nn/pass.h"
 #include "nn/quantization.h"
 #include "nn/runtime.h"
+#include "nn/tensor.h"
 
 namespace punie::nn {
 
 /// A weight matrix [rows, cols] as a checkpoint holds it: affine-quantized, or f32, f16, bf16. A linear layer
-/// multiplies by it, an embedding looks rows up in it, a tied head does both.
+/// multiplies by it, an embedding looks rows up in it, a tied head does both. Of the two ways to multiply it has the
+/// one that its runtime asks for.
 class Matrix {
  public:
   virtual ~Matrix() = default;
-  /// x [n, cols] times the transpose, plus `bias` [rows] if given: [n, rows].
-  virtual mx::array multiply(const mx::array& x, const std::optional<mx::array>& bias) const = 0;
-  /// The product as a plain function, for a kernel of several steps: x, n, bias (may be null), y. It keeps the weights
-  /// alive. Empty where MLX's own operations are used.
-  using Product = std::function<void(const float*, std::int64_t, const float*, float*)>;
-  virtual Product product() const { return {}; }
   virtual std::int64_t out_features() const = 0;
-  /// Rows by index, ids [n] of int32: [n, cols].
-  virtual mx::array rows(const mx::array& ids) const = 0;
+  /// Rows by index, ids [n]: [n, cols].
+  virtual Tensor rows(Pass& pass, std::vector<std::int32_t> ids) const = 0;
+
+  /// With MLX's operations: x [n, cols] times the transpose, plus `bias` [rows] if given: [n, rows].
+  virtual mx::array multiply(const mx::array& x, const std::optional<mx::array>& bias) const;
+
+  /// With the kernels: a function that computes y[n, rows]'s columns [begin, end), where `begin` is a multiple of
+  /// kernels::panel_rows. What it needs of x beside x's data is added to the pass.
+  using Product = std::function<void(std::int64_t begin, std::int64_t end)>;
+  virtual Product product(Pass& pass, const Tensor& x, const float* bias, float* y) const;
 };
 
 /// The tensors of one matrix; `scales` and `biases` only where it is quantized. Shapes have been checked.
@@ -37,7 +43,7 @@ struct MatrixTensors {
 };
 
 /// Reads the mapped file where it lies.
-std::unique_ptr<Matrix> make_kernel_matrix(const Runtime& runtime, MatrixTensors tensors);
+std::unique_ptr<Matrix> make_kernel_matrix(MatrixTensors tensors);
 /// Copies into MLX arrays and uses MLX's own operations: for GPUs, and for comparison on the CPU.
 std::unique_ptr<Matrix> make_stock_matrix(const Runtime& runtime, const MatrixTensors& tensors);
 

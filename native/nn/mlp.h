@@ -1,7 +1,7 @@
 #pragma once
 
 #include "nn/linear.h"
-#include "nn/runtime.h"
+#include "nn/pass.h"
 
 namespace punie::nn {
 
@@ -11,7 +11,7 @@ struct Mlp {
   Linear up_proj;
   Linear down_proj;
 
-  mx::array operator()(const Runtime& runtime, const mx::array& x) const;
+  Tensor operator()(Pass& pass, const Tensor& x) const;
 };
 
 }  // namespace punie::nn

@@ -1,19 +1,17 @@
 #include "nn/rms_norm.h"
 
 #include "kernels/rms_norm.h"
-#include "nn/cpu_op.h"
 
 namespace punie::nn {
 
-mx::array RmsNorm::operator()(const Runtime& runtime, const mx::array& x) const {
-  if (!runtime.use_kernels) return mx::fast::rms_norm(x, weight, eps, runtime.stream);
-  const auto n = x.shape(0);
-  const auto dim = x.shape(1);
-  return cpu_op("KernelRmsNorm", runtime, {n, dim}, {x, weight},
-                [n, dim, eps = eps, parallel = runtime.parallel](const auto& in, float* out) {
-                  kernels::rms_norm(static_cast<const float*>(in[0]), static_cast<const float*>(in[1]), eps, n, dim,
-                                    out, parallel);
-                });
+Tensor RmsNorm::operator()(Pass& pass, const Tensor& x) const {
+  if (!pass.kernels()) return Tensor(mx::fast::rms_norm(x.array(), weight, eps, pass.runtime().stream));
+  auto y = pass.make(x.rows(), x.cols());
+  pass.row_step(x.rows(), [from = x.data(), w = weight.data<float>(), eps = eps, to = y.data(), cols = x.cols()](
+                              auto begin, auto end) {
+    kernels::rms_norm(from + begin * cols, w, eps, end - begin, cols, to + begin * cols);
+  });
+  return y;
 }
 
 }  // namespace punie::nn

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/runtime.h"
+#include "nn/pass.h"
 
 namespace punie::nn {
 
@@ -9,7 +9,7 @@ struct RmsNorm {
   mx::array weight;
   float eps;
 
-  mx::array operator()(const Runtime& runtime, const mx::array& x) const;
+  Tensor operator()(Pass& pass, const Tensor& x) const;
 };
 
 }  // namespace punie::nn

@@ -22,6 +22,10 @@ mx::Dtype mlx_dtype(io::Dtype dtype) {
   }
 }
 
+mx::array to_array(const std::vector<std::int32_t>& ids) {
+  return mx::array(ids.begin(), {static_cast<int>(ids.size())});
+}
+
 class QuantizedStockMatrix : public Matrix {
  public:
   QuantizedStockMatrix(const Runtime& runtime, const MatrixTensors& tensors)
@@ -39,10 +43,12 @@ class QuantizedStockMatrix : public Matrix {
 
   std::int64_t out_features() const override { return weight_.shape(0); }
 
-  mx::array rows(const mx::array& ids) const override {
+  Tensor rows(Pass&, std::vector<std::int32_t> ids) const override {
     const auto& s = runtime_.stream;
-    return mx::dequantize(mx::take(weight_, ids, 0, s), mx::take(scales_, ids, 0, s), mx::take(biases_, ids, 0, s),
-                          quantization_.group_size, quantization_.bits, "affine", std::nullopt, std::nullopt, s);
+    const auto at = to_array(ids);
+    return Tensor(mx::dequantize(mx::take(weight_, at, 0, s), mx::take(scales_, at, 0, s), mx::take(biases_, at, 0, s),
+                                 quantization_.group_size, quantization_.bits, "affine", std::nullopt, std::nullopt,
+                                 s));
   }
 
  private:
@@ -66,7 +72,9 @@ class FloatStockMatrix : public Matrix {
 
   std::int64_t out_features() const override { return weight_.shape(0); }
 
-  mx::array rows(const mx::array& ids) const override { return mx::take(weight_, ids, 0, runtime_.stream); }
+  Tensor rows(Pass&, std::vector<std::int32_t> ids) const override {
+    return Tensor(mx::take(weight_, to_array(ids), 0, runtime_.stream));
+  }
 
  private:
   const Runtime& runtime_;

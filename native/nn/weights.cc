@@ -112,7 +112,7 @@ std::unique_ptr<Matrix> Weights::matrix(const std::string& path, std::int64_t ro
   } else if (!has_shape(name, *weight, {rows, cols}) || !is_float(name, *weight)) {
     return nullptr;
   }
-  return runtime_.use_kernels ? make_kernel_matrix(runtime_, std::move(tensors)) : make_stock_matrix(runtime_, tensors);
+  return runtime_.use_kernels ? make_kernel_matrix(std::move(tensors)) : make_stock_matrix(runtime_, tensors);
 }
 
 Linear Weights::linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias) {

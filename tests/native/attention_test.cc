@@ -3,11 +3,12 @@
 #include <cstring>
 
 #include "check.h"
+#include "stored_cache.h"
 
 namespace punie::tests {
 namespace {
 
-using kernels::KeyValueView;
+using kernels::KeyValueCache;
 using kernels::Parallel;
 using kernels::ThreadPool;
 
@@ -15,39 +16,20 @@ struct Case {
   int64_t n, heads, kv_heads, head_dim, first_position;
 };
 
-/// Keys and values of `positions` positions, and beyond them, up to the capacity, NaN that nobody may look at.
-struct Cache {
-  Cache(int64_t positions, int64_t kv_heads, int64_t head_dim, uint64_t seed) {
-    const int64_t capacity = positions + 5;
-    Random random(seed);
-    keys.assign(static_cast<size_t>(kv_heads * capacity * head_dim), NAN);
-    values = keys;
-    for (int64_t h = 0; h < kv_heads; ++h)
-      for (int64_t i = h * capacity * head_dim; i < (h * capacity + positions) * head_dim; ++i) {
-        keys[static_cast<size_t>(i)] = random.uniform(-2, 2);
-        values[static_cast<size_t>(i)] = random.uniform(-1, 1);
-      }
-    view = {keys.data(), values.data(), capacity, kv_heads, head_dim};
-  }
-
-  std::vector<float> keys, values;
-  KeyValueView view;
-};
-
 /// One query's output in doubles.
-std::vector<double> attend(const float* q, const KeyValueView& cache, int64_t kv_head, int64_t keys, double scale) {
-  const float* key = cache.keys + kv_head * cache.capacity * cache.head_dim;
-  const float* value = cache.values + kv_head * cache.capacity * cache.head_dim;
-  std::vector<double> scores(static_cast<size_t>(keys)), output(static_cast<size_t>(cache.head_dim));
+std::vector<double> attend(const float* q, const StoredCache& cache, int64_t kv_head, int64_t keys, double scale) {
+  const int64_t head_dim = cache.view.head_dim;
+  std::vector<double> scores(static_cast<size_t>(keys)), output(static_cast<size_t>(head_dim));
   double largest = -INFINITY, sum = 0;
   for (size_t k = 0; k < scores.size(); ++k) {
-    for (int64_t d = 0; d < cache.head_dim; ++d)
-      scores[k] += double{q[d]} * key[static_cast<int64_t>(k) * cache.head_dim + d];
+    for (int64_t d = 0; d < head_dim; ++d) scores[k] += q[d] * cache.key(kv_head, static_cast<int64_t>(k), d);
     largest = std::max(largest, scores[k] *= scale);
   }
   for (double& score : scores) sum += score = std::exp(score - largest);
   for (size_t k = 0; k < scores.size(); ++k)
-    for (size_t d = 0; d < output.size(); ++d) output[d] += scores[k] / sum * value[k * output.size() + d];
+    for (size_t d = 0; d < output.size(); ++d) {
+      output[d] += scores[k] / sum * cache.value(kv_head, static_cast<int64_t>(k), static_cast<int64_t>(d));
+    }
   return output;
 }
 
@@ -55,7 +37,7 @@ void check_case(const Case& c, const std::string& isa) {
   const std::string what = isa + ", n " + std::to_string(c.n) + ", heads " + std::to_string(c.heads) + "/" +
                            std::to_string(c.kv_heads) + " of " + std::to_string(c.head_dim) + ", from " +
                            std::to_string(c.first_position);
-  const Cache cache(c.first_position + c.n, c.kv_heads, c.head_dim, 4);
+  const StoredCache cache(c.first_position + c.n, c.kv_heads, c.head_dim, 4);
   const int64_t row = c.heads * c.head_dim;
   const std::vector<float> q = Random(6).floats(c.n * row, -2, 2);
   const float scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
@@ -68,7 +50,7 @@ void check_case(const Case& c, const std::string& isa) {
     for (int64_t h = 0; h < c.heads; ++h) {
       const int64_t at = i * row + h * c.head_dim;
       const std::vector<double> wanted =
-          attend(q.data() + at, cache.view, h / (c.heads / c.kv_heads), c.first_position + i + 1, scale);
+          attend(q.data() + at, cache, h / (c.heads / c.kv_heads), c.first_position + i + 1, scale);
       for (int64_t d = 0; d < c.head_dim; ++d)
         check(std::abs(y[static_cast<size_t>(at + d)] - wanted[static_cast<size_t>(d)]) <= 2e-6,
               what + ": row " + std::to_string(i) + ", head " + std::to_string(h) + ", element " + std::to_string(d));
@@ -98,14 +80,42 @@ const Test lengths("attention sees its own and earlier positions only, at any le
 
 const Test extremes("attention's softmax stands scores of hundreds", [] {
   for_each_isa([](const std::string& isa) {
-    const float keys[] = {300, 0, 0, 0, 0, 0, 0, 0, -300, 0, 0, 0, 0, 0, 0, 0, 299, 0, 0, 0, 0, 0, 0, 0};
-    float values[24] = {};
-    for (int k = 0; k < 3; ++k) values[k * 8] = static_cast<float>(k + 1);
+    StoredCache cache(3, 1, 8, 1);
+    const float first[] = {300, -300, 299};
+    for (int k = 0; k < 3; ++k) {
+      const float key[8] = {first[k]}, value[8] = {static_cast<float>(k + 1)};
+      kernels::store_key_value(cache.view, 0, k, key, value);
+    }
     const float q[8] = {1};
     float y[8];
-    kernels::attention(q, 1, 1, {keys, values, 3, 1, 8}, 2, 1.0f, y, {});
-    const double second = std::exp(-1.0);
-    check(std::abs(y[0] - (1 + 3 * second) / (1 + second)) < 1e-6, isa + ": " + std::to_string(y[0]));
+    kernels::attention(q, 1, 1, cache.view, 2, 1.0f, y, {});
+    const double second = std::exp(cache.key(0, 2, 0) - cache.key(0, 0, 0));
+    check(std::abs(y[0] - (1 + 3 * second) / (1 + second)) < 1e-5, isa + ": " + std::to_string(y[0]));
+  });
+});
+
+const Test rounding("the cache rounds keys and values to 1/65534 of their largest element", [] {
+  StoredCache cache(40, 2, 20, 3);
+  const std::vector<float> key = Random(8).floats(20, -50, 50), value = Random(9).floats(20, -1e-3f, 1e-3f);
+  kernels::store_key_value(cache.view, 1, 37, key.data(), value.data());
+  for (int64_t d = 0; d < 20; ++d) {
+    check(std::abs(cache.key(1, 37, d) - key[static_cast<size_t>(d)]) <= 50.0 / 65534 * 1.001, "key");
+    check(std::abs(cache.value(1, 37, d) - value[static_cast<size_t>(d)]) <= 1e-3 / 65534 * 1.001, "value");
+  }
+});
+
+const Test broken("a key or value that is not finite makes attention's result not finite", [] {
+  for_each_isa([](const std::string& isa) {
+    for (const bool in_key : {true, false}) {
+      StoredCache cache(3, 1, 16, 1);
+      std::vector<float> key(16, 1.0f), value(16, 1.0f);
+      (in_key ? key : value)[5] = NAN;
+      kernels::store_key_value(cache.view, 0, 1, key.data(), value.data());
+      const std::vector<float> q(16, 1.0f);
+      float y[16];
+      kernels::attention(q.data(), 1, 1, cache.view, 2, 1.0f, y, {});
+      check(!std::isfinite(y[0]), isa);
+    }
   });
 });
 

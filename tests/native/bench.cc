@@ -11,6 +11,7 @@
 #include "kernels/memory_bandwidth.h"
 #include "kernels/quantized_matmul.h"
 #include "kernels/usable_cores.h"
+#include "stored_cache.h"
 
 namespace punie::tests {
 namespace {
@@ -73,18 +74,15 @@ void bench_float(FloatType type, const char* name, int64_t n, const Parallel& pa
 
 void bench_attention(int64_t n, int64_t context, const Parallel& parallel) {
   const int64_t heads = 12, kv_heads = 2, head_dim = 128;
-  const std::vector<float> keys = Random(1).floats(kv_heads * context * head_dim);
-  const std::vector<float> values = Random(2).floats(kv_heads * context * head_dim);
+  const StoredCache cache(context, kv_heads, head_dim, 1);
   const std::vector<float> q = Random(3).floats(n * heads * head_dim);
   std::vector<float> y(q.size());
-  const double seconds = median_seconds([&] {
-    kernels::attention(q.data(), n, heads, {keys.data(), values.data(), context, kv_heads, head_dim}, context - n,
-                       0.088f, y.data(), parallel);
-  });
+  const double seconds = median_seconds(
+      [&] { kernels::attention(q.data(), n, heads, cache.view, context - n, 0.088f, y.data(), parallel); });
   const double pairs = static_cast<double>(n) * (static_cast<double>(context) - static_cast<double>(n - 1) / 2);
   std::printf("attention 12 heads, 2 key heads, 128, n %3d of %5d, %d threads: %7.3f ms, %5.1f GB/s, %6.1f GFLOP/s\n",
               static_cast<int>(n), static_cast<int>(context), parallel.threads, seconds * 1e3,
-              static_cast<double>((keys.size() + values.size()) * 4) / seconds * 1e-9,
+              static_cast<double>((cache.keys.size() + cache.values.size()) * 2) / seconds * 1e-9,
               4e-9 * pairs * static_cast<double>(heads * head_dim) / seconds);
 }
 

@@ -1,0 +1,76 @@
+#include "nn/linear.h"
+
+#include <algorithm>
+
+#include "kernels/quantized_matmul.h"
+
+namespace punie::nn {
+
+namespace {
+
+constexpr std::int64_t kPanelRows = kernels::panel_rows;
+/// Panels that a thread takes at a time, at most: then no thread waits long for the last piece.
+constexpr std::int64_t kMostPanels = 8;
+/// Pieces of a step for each thread, at least: threads do not run at one speed.
+constexpr std::int64_t kPiecesOfThread = 8;
+
+/// A layer's part of a step: its panels of rows come after those of the layers before it.
+struct Part {
+  Matrix::Product product;
+  std::int64_t rows;
+  std::int64_t first_panel;
+};
+
+struct Factor {
+  const Matrix* weight;
+  const std::optional<mx::array>* bias;
+};
+
+std::vector<Tensor> multiply(Pass& pass, const Tensor& x, std::span<const Factor> factors) {
+  std::vector<Tensor> results;
+  std::vector<Part> parts;
+  std::int64_t panels = 0;
+  for (const auto& [weight, bias] : factors) {
+    const auto out = weight->out_features();
+    auto& y = results.emplace_back(pass.make(x.rows(), out));
+    parts.push_back({weight->product(pass, x, *bias ? (*bias)->data<float>() : nullptr, y.data()), out, panels});
+    panels += (out + kPanelRows - 1) / kPanelRows;
+  }
+  const auto grain =
+      std::clamp<std::int64_t>(panels / (kPiecesOfThread * pass.runtime().parallel.threads), 1, kMostPanels);
+  pass.step(panels, grain, [parts = std::move(parts)](std::int64_t begin, std::int64_t end) {
+    for (const auto& [product, rows, first] : parts) {
+      const auto from = std::max<std::int64_t>(0, (begin - first) * kPanelRows);
+      const auto to = std::min(rows, (end - first) * kPanelRows);
+      if (from < to) product(from, to);
+    }
+  });
+  return results;
+}
+
+}  // namespace
+
+std::vector<Tensor> project(Pass& pass, const Tensor& x, std::span<const Linear* const> layers) {
+  if (!pass.kernels()) {
+    std::vector<Tensor> results;
+    for (const auto* layer : layers) results.emplace_back(layer->weight->multiply(x.array(), layer->bias));
+    return results;
+  }
+  std::vector<Factor> factors;
+  for (const auto* layer : layers) factors.push_back({layer->weight.get(), &layer->bias});
+  return multiply(pass, x, factors);
+}
+
+Tensor Linear::operator()(Pass& pass, const Tensor& x) const {
+  const Linear* const self = this;
+  return project(pass, x, {&self, 1})[0];
+}
+
+Tensor Embedding::as_linear(Pass& pass, const Tensor& x) const {
+  const std::optional<mx::array> none;
+  if (!pass.kernels()) return Tensor(weight->multiply(x.array(), none));
+  const Factor factor{weight.get(), &none};
+  return multiply(pass, x, {&factor, 1})[0];
+}
+
+}  // namespace punie::nn

@@ -1,0 +1,115 @@
+#include "nn/pass.h"
+
+#include <algorithm>
+
+#include "kernels/quantized_matmul.h"
+#include "kernels/rope.h"
+#include "nn/rope.h"
+
+namespace punie::nn {
+
+namespace {
+
+/// Rows that a thread takes at a time: whole blocks of inputs of every kernel.
+constexpr std::int64_t kRowGrain = 12;
+
+/// A pass of more rows leaves memory behind that is not worth keeping for the next.
+constexpr std::int64_t kFewRows = 16;
+
+}  // namespace
+
+Pass::Pass(const Runtime& runtime, Batch batch) : runtime_(runtime), batch_(std::move(batch)) {
+  for (const auto& segment : batch_.segments) {
+    const auto first = segment.cache->length();
+    for (std::int64_t i = 0; i < segment.count; ++i) {
+      places_.push_back({segment.cache.get(), static_cast<std::int32_t>(first + i)});
+    }
+  }
+}
+
+Tensor Pass::make(std::int64_t rows, std::int64_t cols) { return {runtime_.buffers->take(rows * cols), rows, cols}; }
+
+void Pass::step(std::int64_t count, std::int64_t grain, std::function<void(std::int64_t, std::int64_t)> run) {
+  steps_.push_back({count, grain, std::move(run)});
+  runtime_.buffers->step_added();
+  row_parts_ = nullptr;
+}
+
+void Pass::row_step(std::int64_t rows, std::function<void(std::int64_t, std::int64_t)> run) {
+  if (row_parts_ && steps_.back().count == rows) {
+    row_parts_->push_back(std::move(run));
+    return;
+  }
+  auto parts = std::make_shared<RowParts>();
+  parts->push_back(std::move(run));
+  step(rows, kRowGrain, [parts](std::int64_t begin, std::int64_t end) {
+    for (const auto& part : *parts) part(begin, end);
+  });
+  row_parts_ = std::move(parts);
+}
+
+const Tensor::Rounded& Pass::rounded(const Tensor& x, const kernels::InputFormat& format) {
+  auto& all = x.rounded();
+  const auto found = std::ranges::find_if(all, [&](const auto& rounded) { return rounded.format == format; });
+  if (found != all.end()) return *found;
+  const auto layout = kernels::input_layout(format, x.rows());
+  all.push_back({format, layout, runtime_.buffers->take(layout.floats())});
+  row_step(x.rows(), [format, layout, from = x.data(), to = all.back().memory.get()](auto begin, auto end) {
+    const std::int64_t inputs = layout.narrow ? 1 : layout.most_inputs;
+    for (auto block = begin / inputs; block * inputs < end; ++block) {
+      kernels::round_block(format, layout, from, block, to);
+    }
+  });
+  return all.back();
+}
+
+std::shared_ptr<float[]> Pass::rope_table(const Rope& rope) {
+  if (table_rope_ == &rope) return table_;
+  const auto half = static_cast<std::int64_t>(rope.inverse_frequencies()->size());
+  table_ = runtime_.buffers->take(rows() * 2 * half);
+  table_rope_ = &rope;
+  row_step(rows(), [frequencies = rope.inverse_frequencies(), half, places = places(), table = table_.get()](auto begin,
+                                                                                                             auto end) {
+    for (auto row = begin; row < end; ++row) {
+      kernels::rope_angles(places[row].position, frequencies->data(), half, table + row * 2 * half);
+    }
+  });
+  return table_;
+}
+
+Tensor Pass::add(const Tensor& a, const Tensor& b) {
+  if (!kernels()) return Tensor(mx::add(a.array(), b.array(), runtime_.stream));
+  auto sum = make(a.rows(), a.cols());
+  row_step(a.rows(), [x = a.data(), y = b.data(), z = sum.data(), cols = a.cols()](auto begin, auto end) {
+    for (auto i = begin * cols; i < end * cols; ++i) z[i] = x[i] + y[i];
+  });
+  return sum;
+}
+
+Tensor Pass::rows_of(const Tensor& x, std::vector<std::int32_t> ids) {
+  const auto count = static_cast<std::int64_t>(ids.size());
+  if (!kernels())
+    return Tensor(mx::take(x.array(), mx::array(ids.begin(), {static_cast<int>(count)}), 0, runtime_.stream));
+  auto rows = make(count, x.cols());
+  row_step(count, [ids = std::move(ids), from = x.data(), to = rows.data(), cols = x.cols()](auto begin, auto end) {
+    for (auto row = begin; row < end; ++row)
+      std::copy_n(from + ids[static_cast<std::size_t>(row)] * cols, cols, to + row * cols);
+  });
+  return rows;
+}
+
+std::span<const float> Pass::run(const Tensor& result) {
+  const auto& s = runtime_.stream;
+  if (!kernels()) {
+    result_ = mx::contiguous(mx::astype(result.array(), mx::float32, s), false, s);
+    mx::eval(*result_);
+    mx::synchronize(s);
+    return {result_->data<float>(), result_->size()};
+  }
+  const auto& [pool, threads] = runtime_.parallel;
+  pool->run(threads, steps_, &runtime_.interrupted);
+  if (rows() > kFewRows) runtime_.buffers->trim();
+  return {result.data(), static_cast<std::size_t>(result.rows() * result.cols())};
+}
+
+}  // namespace punie::nn
