@@ -36,6 +36,9 @@ extern const QuantizedKernel quantized_kernel_avx512;
 
 namespace {
 
+/// Of a cache.
+constexpr int64_t line_bytes = 64;
+
 /// Columns whose words are transposed before they are used: their panel stays in L1. Every group size divides it.
 constexpr int64_t transposed_columns = 512;
 
@@ -88,8 +91,9 @@ class QuantizedProduct {
   void run(int64_t begin, int64_t end) {
     for (first_row_ = begin; first_row_ < end; first_row_ += lanes) {
       rows_ = end - first_row_ < lanes ? end - first_row_ : lanes;
-      load_floats(w_.scales, scales_);
-      load_floats(w_.biases, biases_);
+      if (w_.scale_type == FloatType::bf16) load_scales<FloatType::bf16>();
+      if (w_.scale_type == FloatType::f16) load_scales<FloatType::f16>();
+      if (w_.scale_type == FloatType::f32) load_scales<FloatType::f32>();
       if (layout_.narrow) {
         run_narrow<bits>();
       } else {
@@ -102,19 +106,27 @@ class QuantizedProduct {
   int64_t row(int r) const { return first_row_ + (r < rows_ ? r : rows_ - 1); }
   const char* weights(int r) const { return static_cast<const char*>(w_.weight) + row(r) * row_bytes_; }
 
-  /// The panel's scales or biases: [groups][lanes].
+  /// The panel's scales and biases: [groups][lanes].
+  template <FloatType type>
+  void load_scales() {
+    load_floats<type>(w_.scales, scales_);
+    load_floats<type>(w_.biases, biases_);
+  }
+  template <FloatType type>
   void load_floats(const void* array, float* to) {
-    const int64_t bytes = float_bytes(w_.scale_type);
+    const int64_t row_size = layout_.groups * float_bytes(type);
     const char* begin = static_cast<const char*>(array);
-    const char* end = begin + w_.rows * layout_.groups * bytes;
+    const char* end = begin + w_.rows * row_size;
+    const char* first = begin + first_row_ * row_size;
     for (int64_t g = 0; g < layout_.groups; g += lanes) {
       const int64_t count = layout_.groups - g < lanes ? layout_.groups - g : lanes;
       Ints v[lanes];
+#pragma GCC unroll 16
       for (int r = 0; r < lanes; ++r) {
-        v[r] = V::as_ints(V::load_stored(w_.scale_type, begin + (row(r) * layout_.groups + g) * bytes, count, end));
+        const char* at = first + (r < rows_ ? r : rows_ - 1) * row_size + g * float_bytes(type);
+        v[r] = V::as_ints(V::template load_stored<type>(at, count, end));
       }
-      V::transpose(v);
-      for (int i = 0; i < count; ++i) V::store_ints(reinterpret_cast<uint32_t*>(to) + (g + i) * lanes, v[i]);
+      V::transpose(v, count, reinterpret_cast<uint32_t*>(to) + g * lanes);
     }
   }
 
@@ -169,14 +181,21 @@ class QuantizedProduct {
     const char* rows[lanes];
     for (int r = 0; r < lanes; ++r) rows[r] = weights(r);
     const char* next_panel = rows[0] + lanes * row_bytes_;
+    // The next panel's scales and biases, a line of each at a step: there are about as many.
+    const int64_t panel_floats = first_row_ * layout_.groups + lanes * layout_.groups;
+    const char* next_scales = static_cast<const char*>(w_.scales) + panel_floats * float_bytes(w_.scale_type);
+    const char* next_biases = static_cast<const char*>(w_.biases) + panel_floats * float_bytes(w_.scale_type);
 
     for (int64_t word = 0; word < layout_.words; word += vectors * lanes) {
       const int64_t at = word / lanes * vector_bytes;
       const int64_t to_come = at + ahead * vector_bytes;
       const char* prefetched = to_come < row_bytes_ ? rows[0] + to_come : next_panel + (to_come - row_bytes_);
-      Ints dots[inputs][lanes];
-#pragma GCC unroll 16
-      for (int r = 0; r < lanes; ++r) {
+      V::prefetch(next_scales);
+      V::prefetch(next_biases);
+      next_scales += line_bytes;
+      next_biases += line_bytes;
+      // A row's dot products with the inputs, in the lanes of its words.
+      const auto multiply_row = [&](int r, Ints(&dots)[inputs]) {
         V::prefetch(prefetched + r * row_bytes_);
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) {
@@ -185,9 +204,10 @@ class QuantizedProduct {
               V::template load_words<bits>(rows[r] + at + v * vector_bytes, layout_.words - first, weights_end_);
           const auto multiply = [&]<int k>() {
             const Ints field = V::template field<16 / pairs_of_word * k, bits == 4 ? 4 : 8>(weights);
+#pragma GCC unroll 2
             for (int i = 0; i < inputs; ++i) {
               const Ints x = V::load_unaligned_ints(pairs[i] + first * pairs_of_word + k * lanes);
-              dots[i][r] = V::add_dot(v == 0 && k == 0 ? V::zero_ints() : dots[i][r], field, x);
+              dots[i] = V::add_dot(v == 0 && k == 0 ? V::zero_ints() : dots[i], field, x);
             }
           };
           multiply.template operator()<0>();
@@ -197,13 +217,13 @@ class QuantizedProduct {
             multiply.template operator()<3>();
           }
         }
-      }
+      };
+      Ints dots[inputs][units];
+      V::template sum_rows<units, inputs>(multiply_row, dots);
+      const int64_t first_unit = word / unit_words;
       for (int i = 0; i < inputs; ++i) {
-        Ints unit_dots[units];
-        V::template sum_rows<units>(dots[i], unit_dots);
-        const int64_t first_unit = word / unit_words;
         for (int u = 0; u < units && first_unit + u < layout_.units; ++u) {
-          add_unit(totals[i], unit_dots[u], first_unit + u, scales[i], sums[i], 1);
+          add_unit(totals[i], dots[i][u], first_unit + u, scales[i], sums[i], 1);
         }
       }
     }
@@ -238,11 +258,11 @@ class QuantizedProduct {
     for (int64_t word = 0; word < words; word += lanes) {
       const int64_t count = words - word < lanes ? words - word : lanes;
       Ints v[lanes];
+#pragma GCC unroll 16
       for (int r = 0; r < lanes; ++r) {
         v[r] = V::template load_words<bits>(weights(r) + at + word / lanes * vector_bytes, count, weights_end_);
       }
-      V::transpose(v);
-      for (int i = 0; i < count; ++i) V::store_ints(words_ + (word + i) * lanes, v[i]);
+      V::transpose(v, count, words_ + word * lanes);
     }
   }
 

@@ -78,42 +78,58 @@ struct Avx2 {
   }
 
   /// May read up to `end`, the end of the array.
-  static Floats load_stored(FloatType type, const char* from, int64_t count, const char* end) {
-    if (type == FloatType::f32) return load_stored<FloatType::f32>(from, count, end);
-    if (type == FloatType::f16) return load_stored<FloatType::f16>(from, count, end);
-    return load_stored<FloatType::bf16>(from, count, end);
+  template <FloatType type>
+  static Floats load_stored(const char* from, int64_t count, const char* end) {
+    constexpr int64_t bytes = type == FloatType::f32 ? 32 : 16;
+    return count >= lanes || end - from >= bytes ? load_eight<type>(from) : kernels::load_some<type>(from, count);
   }
 
-  static void transpose(Ints (&v)[lanes]) {
-    Ints quads[lanes];
-    for (int i = 0; i < lanes; i += 4) {
-      const Ints a = _mm256_unpacklo_epi32(v[i], v[i + 1]), b = _mm256_unpackhi_epi32(v[i], v[i + 1]);
-      const Ints c = _mm256_unpacklo_epi32(v[i + 2], v[i + 3]), d = _mm256_unpackhi_epi32(v[i + 2], v[i + 3]);
-      quads[i] = _mm256_unpacklo_epi64(a, c);
-      quads[i + 1] = _mm256_unpackhi_epi64(a, c);
-      quads[i + 2] = _mm256_unpacklo_epi64(b, d);
-      quads[i + 3] = _mm256_unpackhi_epi64(b, d);
+  static void transpose(const Ints (&v)[lanes], int64_t count, uint32_t* to) {
+    Ints quads[2][4];
+#pragma GCC unroll 2
+    for (int q = 0; q < 2; ++q) {
+      const Ints a = _mm256_unpacklo_epi32(v[4 * q], v[4 * q + 1]), b = _mm256_unpackhi_epi32(v[4 * q], v[4 * q + 1]);
+      const Ints c = _mm256_unpacklo_epi32(v[4 * q + 2], v[4 * q + 3]),
+                 d = _mm256_unpackhi_epi32(v[4 * q + 2], v[4 * q + 3]);
+      quads[q][0] = _mm256_unpacklo_epi64(a, c);
+      quads[q][1] = _mm256_unpackhi_epi64(a, c);
+      quads[q][2] = _mm256_unpacklo_epi64(b, d);
+      quads[q][3] = _mm256_unpackhi_epi64(b, d);
     }
+#pragma GCC unroll 4
     for (int c = 0; c < 4; ++c) {
-      v[c] = _mm256_permute2x128_si256(quads[c], quads[4 + c], 0x20);
-      v[4 + c] = _mm256_permute2x128_si256(quads[c], quads[4 + c], 0x31);
+      if (c < count) store_ints(to + c * lanes, _mm256_permute2x128_si256(quads[0][c], quads[1][c], 0x20));
+      if (4 + c < count) store_ints(to + (4 + c) * lanes, _mm256_permute2x128_si256(quads[0][c], quads[1][c], 0x31));
     }
   }
 
-  template <int units>
-  static void sum_rows(const Ints (&v)[lanes], Ints (&sums)[units]) {
-    const auto quad = [&](int r) {
-      const Ints a = add(_mm256_unpacklo_epi32(v[r], v[r + 1]), _mm256_unpackhi_epi32(v[r], v[r + 1]));
-      const Ints b = add(_mm256_unpacklo_epi32(v[r + 2], v[r + 3]), _mm256_unpackhi_epi32(v[r + 2], v[r + 3]));
-      return add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
-    };
-    const Ints low = quad(0), high = quad(4);
-    const Ints first = _mm256_permute2x128_si256(low, high, 0x20), second = _mm256_permute2x128_si256(low, high, 0x31);
-    if constexpr (units == 2) {
-      sums[0] = first;
-      sums[1] = second;
-    } else {
-      sums[0] = add(first, second);
+  template <int units, int inputs, class Dots>
+  static void sum_rows(Dots dots, Ints (&sums)[inputs][units]) {
+    Ints quads[2][inputs];
+#pragma GCC unroll 2
+    for (int q = 0; q < 2; ++q) {
+      Ints rows[4][inputs];
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) dots(4 * q + r, rows[r]);
+#pragma GCC unroll 2
+      for (int i = 0; i < inputs; ++i) {
+        const Ints a =
+            add(_mm256_unpacklo_epi32(rows[0][i], rows[1][i]), _mm256_unpackhi_epi32(rows[0][i], rows[1][i]));
+        const Ints b =
+            add(_mm256_unpacklo_epi32(rows[2][i], rows[3][i]), _mm256_unpackhi_epi32(rows[2][i], rows[3][i]));
+        quads[q][i] = add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+      }
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < inputs; ++i) {
+      const Ints first = _mm256_permute2x128_si256(quads[0][i], quads[1][i], 0x20);
+      const Ints second = _mm256_permute2x128_si256(quads[0][i], quads[1][i], 0x31);
+      if constexpr (units == 2) {
+        sums[i][0] = first;
+        sums[i][1] = second;
+      } else {
+        sums[i][0] = add(first, second);
+      }
     }
   }
 
@@ -122,12 +138,6 @@ struct Avx2 {
  private:
   static __m256i first(int64_t count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-  }
-
-  template <FloatType type>
-  static Floats load_stored(const char* from, int64_t count, const char* end) {
-    constexpr int64_t bytes = type == FloatType::f32 ? 32 : 16;
-    return count >= lanes || end - from >= bytes ? load_eight<type>(from) : kernels::load_some<type>(from, count);
   }
 
   /// Sixteen values of a bit stream, one in each 16-bit lane: the two bytes that hold it, shifted to the lane's top,

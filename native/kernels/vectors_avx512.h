@@ -92,53 +92,74 @@ struct Avx512 {
   }
 
   /// `lanes` stored floats, of which `count` are there; the other lanes are undefined.
-  static Floats load_stored(FloatType type, const char* from, int64_t count, const char* /*end*/) {
-    if (type == FloatType::f32) return load_some(reinterpret_cast<const float*>(from), count);
+  template <FloatType type>
+  static Floats load_stored(const char* from, int64_t count, const char* /*end*/) {
+    if constexpr (type == FloatType::f32) return load_some(reinterpret_cast<const float*>(from), count);
     const __m256i halves = _mm256_maskz_loadu_epi16(first(count), from);
-    if (type == FloatType::f16) return _mm512_cvtph_ps(halves);
+    if constexpr (type == FloatType::f16) return _mm512_cvtph_ps(halves);
     return as_floats(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
   }
 
-  /// Rows to columns: v[i]'s lane j to v[j]'s lane i.
-  static void transpose(Ints (&v)[lanes]) {
-    Ints quads[lanes];
-    for (int i = 0; i < lanes; i += 4) {
-      const Ints a = _mm512_unpacklo_epi32(v[i], v[i + 1]), b = _mm512_unpackhi_epi32(v[i], v[i + 1]);
-      const Ints c = _mm512_unpacklo_epi32(v[i + 2], v[i + 3]), d = _mm512_unpackhi_epi32(v[i + 2], v[i + 3]);
-      quads[i] = _mm512_unpacklo_epi64(a, c);
-      quads[i + 1] = _mm512_unpackhi_epi64(a, c);
-      quads[i + 2] = _mm512_unpacklo_epi64(b, d);
-      quads[i + 3] = _mm512_unpackhi_epi64(b, d);
+  /// Rows to columns: lane i of to[j] is lane j of v[i], for the first `count` columns.
+  static void transpose(const Ints (&v)[lanes], int64_t count, uint32_t* to) {
+    Ints quads[4][4];  // [rows / 4][column % 4]
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q) {
+      const Ints a = _mm512_unpacklo_epi32(v[4 * q], v[4 * q + 1]), b = _mm512_unpackhi_epi32(v[4 * q], v[4 * q + 1]);
+      const Ints c = _mm512_unpacklo_epi32(v[4 * q + 2], v[4 * q + 3]),
+                 d = _mm512_unpackhi_epi32(v[4 * q + 2], v[4 * q + 3]);
+      quads[q][0] = _mm512_unpacklo_epi64(a, c);
+      quads[q][1] = _mm512_unpackhi_epi64(a, c);
+      quads[q][2] = _mm512_unpacklo_epi64(b, d);
+      quads[q][3] = _mm512_unpackhi_epi64(b, d);
     }
-    // The 128-bit lane l of quads[4 q + c] is column 4 l + c of rows 4 q to 4 q + 3.
+    // The 128-bit lane l of quads[q][c] is column 4 l + c of rows 4 q to 4 q + 3.
+#pragma GCC unroll 4
     for (int c = 0; c < 4; ++c) {
       Ints columns[4];
-      gather_quarters(quads[c], quads[4 + c], quads[8 + c], quads[12 + c], columns);
-      for (int l = 0; l < 4; ++l) v[4 * l + c] = columns[l];
+      gather_quarters(quads[0][c], quads[1][c], quads[2][c], quads[3][c], columns);
+#pragma GCC unroll 4
+      for (int l = 0; l < 4; ++l) {
+        if (4 * l + c < count) store_ints(to + (4 * l + c) * lanes, columns[l]);
+      }
     }
   }
 
-  /// Each row's sums over the words of a unit: v[r]'s lanes to lane r of sums[unit], for `units` units of a vector.
-  template <int units>
-  static void sum_rows(const Ints (&v)[lanes], Ints (&sums)[units]) {
-    const auto quad = [&](int r) {
-      const Ints a = add(_mm512_unpacklo_epi32(v[r], v[r + 1]), _mm512_unpackhi_epi32(v[r], v[r + 1]));
-      const Ints b = add(_mm512_unpacklo_epi32(v[r + 2], v[r + 3]), _mm512_unpackhi_epi32(v[r + 2], v[r + 3]));
-      return add(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-    };
-    if constexpr (units == 4) {
-      gather_quarters(quad(0), quad(4), quad(8), quad(12), sums);
-    } else {
+  /// Each row's sums over the words of a unit, for `inputs` inputs: `dots(row, out)` gives a row's vectors, whose lanes
+  /// are added up to lane `row` of sums[input][unit], for `units` units of a vector.
+  template <int units, int inputs, class Dots>
+  static void sum_rows(Dots dots, Ints (&sums)[inputs][units]) {
+    Ints quads[4][inputs];
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q) {
+      Ints rows[4][inputs];
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) dots(4 * q + r, rows[r]);
+#pragma GCC unroll 2
+      for (int i = 0; i < inputs; ++i) {
+        const Ints a =
+            add(_mm512_unpacklo_epi32(rows[0][i], rows[1][i]), _mm512_unpackhi_epi32(rows[0][i], rows[1][i]));
+        const Ints b =
+            add(_mm512_unpacklo_epi32(rows[2][i], rows[3][i]), _mm512_unpackhi_epi32(rows[2][i], rows[3][i]));
+        quads[q][i] = add(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+      }
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < inputs; ++i) {
+      if constexpr (units == 4) {
+        gather_quarters(quads[0][i], quads[1][i], quads[2][i], quads[3][i], sums[i]);
+        continue;
+      }
       const auto halves = [](Ints a, Ints b) {
         return add(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
       };
-      const Ints low = halves(quad(0), quad(4)), high = halves(quad(8), quad(12));
+      const Ints low = halves(quads[0][i], quads[1][i]), high = halves(quads[2][i], quads[3][i]);
       const Ints first = _mm512_shuffle_i32x4(low, high, 0x88), second = _mm512_shuffle_i32x4(low, high, 0xdd);
       if constexpr (units == 2) {
-        sums[0] = first;
-        sums[1] = second;
-      } else {
-        sums[0] = add(first, second);
+        sums[i][0] = first;
+        sums[i][1] = second;
+      } else if constexpr (units == 1) {
+        sums[i][0] = add(first, second);
       }
     }
   }
@@ -151,7 +172,8 @@ struct Avx512 {
   static __mmask64 first_bytes(int64_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
   /// out[l] = the 128-bit lanes l of a, b, c and d.
-  static void gather_quarters(Ints a, Ints b, Ints c, Ints d, Ints (&out)[4]) {
+  template <int size>
+  static void gather_quarters(Ints a, Ints b, Ints c, Ints d, Ints (&out)[size]) {
     const Ints even_ab = _mm512_shuffle_i32x4(a, b, 0x88), odd_ab = _mm512_shuffle_i32x4(a, b, 0xdd);
     const Ints even_cd = _mm512_shuffle_i32x4(c, d, 0x88), odd_cd = _mm512_shuffle_i32x4(c, d, 0xdd);
     out[0] = _mm512_shuffle_i32x4(even_ab, even_cd, 0x88);

@@ -129,17 +129,14 @@ struct Portable {
       return word;
     });
   }
-  static Floats load_stored(FloatType type, const char* from, int64_t count, const char* /*end*/) {
+  template <FloatType type>
+  static Floats load_stored(const char* from, int64_t count, const char* /*end*/) {
     return make_floats([&](int i) { return i < count ? load_float(from, type, i) : 0; });
   }
 
-  static void transpose(Ints (&v)[lanes]) {
-    for (int i = 0; i < lanes; ++i)
-      for (int j = 0; j < i; ++j) {
-        const uint32_t kept = v[i].at[j];
-        v[i].at[j] = v[j].at[i];
-        v[j].at[i] = kept;
-      }
+  static void transpose(const Ints (&v)[lanes], int64_t count, uint32_t* to) {
+    for (int64_t column = 0; column < count; ++column)
+      for (int row = 0; row < lanes; ++row) to[column * lanes + row] = v[row].at[column];
   }
 
   static void prefetch(const char*) {}
