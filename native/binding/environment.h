@@ -12,6 +12,8 @@ class Session;
 struct Environment {
   /// NativeModel's constructor, which is not exported.
   Napi::FunctionReference native_model;
+  /// NativeTokenizer's, likewise.
+  Napi::FunctionReference native_tokenizer;
   /// Sessions whose engine has not stopped.
   std::set<Session*> sessions;
 };

@@ -7,10 +7,11 @@ const MAY_INCLUDE = {
   "error.h": [],
   kernels: [],
   io: [],
+  tokenizer: [],
   nn: ["kernels", "io"],
   models: ["nn", "io", "kernels"],
   engine: ["models", "nn", "io", "kernels"],
-  binding: ["engine", "models", "nn", "io", "kernels"],
+  binding: ["engine", "models", "nn", "io", "kernels", "tokenizer"],
   "addon.cc": ["binding"],
 };
 

@@ -161,6 +161,46 @@ export interface NativeModel {
   dispose(): Promise<void>;
 }
 
+/** What `NativeBinding.loadTokenizer` found. */
+export type NativeTokenizerLoad =
+  | {
+      served: true;
+      tokenizer: NativeTokenizer;
+      /** All tokens' bytes, one after another, by id. */
+      bytes: Uint8Array<ArrayBuffer>;
+      /** Where token `id` begins in `bytes`; it ends where the next begins. One longer than the vocabulary. */
+      offsets: Uint32Array<ArrayBuffer>;
+      /** Bit 0: the id has a token; bit 1: the token is special. */
+      flags: Uint8Array<ArrayBuffer>;
+      /** In the files' order. */
+      specialTokenIds: number[];
+      /** Texts between added tokens must be in NFC when they are encoded. */
+      nfc: boolean;
+    }
+  | {
+      served: false;
+      /** What the files have that is not served. They may be broken, too. */
+      reason: string;
+    };
+
+/** A byte-level BPE tokenizer of one of the served families. It may encode several texts at once. */
+export interface NativeTokenizer {
+  /** The text cut into its added tokens, as ids, and what is between. */
+  split(text: string): (string | number)[];
+  /**
+   * The ids of a text, or of what `split` gave: its texts are not searched for added tokens again. At once for short
+   * texts, off the event loop for others. Half surrogate pairs count as U+FFFD.
+   * Throws or rejects with `MODEL_DISPOSED` once disposed, `INVALID_OPTION` for words of more than 8 MiB.
+   */
+  encode(
+    text: string | (string | number)[],
+    addSpecialTokens: boolean,
+    parseSpecial: boolean,
+  ): Uint32Array | Promise<Uint32Array>;
+  /** Stops what is being encoded and frees everything. Idempotent. */
+  dispose(): void;
+}
+
 export interface NativeInfo {
   mlxVersion: string;
   /** Devices this build and machine can use, best first. */
@@ -176,6 +216,8 @@ export interface NativeInfo {
 export interface NativeBinding {
   info(): NativeInfo;
   loadModel(spec: NativeModelSpec, options: NativeLoadOptions): Promise<NativeModel>;
+  /** Reads tokenizer.json and tokenizer_config.json of a model directory, off the event loop. */
+  loadTokenizer(directory: string): Promise<NativeTokenizerLoad>;
   /** Stops every model of this thread and waits for their threads; for the process's `exit` event. */
   shutdown(): void;
   /** Bytes a second that `threads` threads together read from memory. Takes about a quarter of a second, off the event loop. */

@@ -50,6 +50,7 @@ export function fakeNative(options: FakeOptions = {}): FakeNative {
         fake.loadOptions.push(load);
         return fakeModel(fake, options, spec, load);
       },
+      loadTokenizer: async () => ({ served: false, reason: "fake" }),
       shutdown: () => undefined,
       measureMemoryBandwidth: async () => 1e9,
     },

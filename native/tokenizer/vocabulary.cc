@@ -1,0 +1,66 @@
+#include "tokenizer/vocabulary.h"
+
+#include <array>
+#include <bit>
+
+#include "tokenizer/byte_alphabet.h"
+#include "tokenizer/unserved.h"
+
+namespace punie::tokenizer {
+
+void Vocabulary::add(std::string_view written, std::uint32_t id) {
+  if (written.empty()) throw Unserved("an empty token");
+  if (has(id)) throw Unserved("two tokens with the id " + std::to_string(id));
+  if (id >= size()) entries_.resize(id + 1);
+  Entry& entry = entries_[id];
+  const auto offset = bytes_.size();
+  entry.form = append_bytes_of(written, bytes_) ? kBytes : kText;
+  if (entry.form == kText) bytes_.append(written);
+  entry.offset = static_cast<std::uint32_t>(offset);
+  entry.length = static_cast<std::uint32_t>(bytes_.size() - offset) & 0x7fffffff;
+  ++count_;
+}
+
+void Vocabulary::index() {
+  slots_.assign(std::bit_ceil(std::size_t{count_} + count_ / 2 + 16), Slot{});
+  // An id is placed a few steps after its slot was asked for.
+  constexpr std::uint32_t kAhead = 16;
+  std::array<std::uint64_t, kAhead> hashes{};
+  for (std::uint32_t i = 0; i < size() + kAhead; ++i) {
+    if (i >= kAhead && has(i - kAhead)) insert(i - kAhead, hashes[i % kAhead]);
+    if (i >= size() || !has(i)) continue;
+    hashes[i % kAhead] = hash_bytes(token(i), entries_[i].form);
+    prefetch(&slots_[home(hashes[i % kAhead])]);
+  }
+}
+
+void Vocabulary::insert(std::uint32_t id, std::uint64_t hash) {
+  const auto tag = static_cast<std::uint32_t>(hash);
+  auto at = home(hash);
+  for (std::uint32_t probes = 0; slots_[at].id != kNone; at = next(at)) {
+    const Slot& slot = slots_[at];
+    if (slot.tag == tag && entries_[slot.id].form == entries_[id].form && token(slot.id) == token(id)) {
+      throw Unserved("a token is there twice, with the ids " + std::to_string(slot.id) + " and " + std::to_string(id));
+    }
+    if (++probes > kMostProbes) throw Unserved("tokens that collide");
+  }
+  slots_[at] = {tag, id};
+}
+
+std::uint32_t Vocabulary::find(std::string_view bytes, Form form, std::uint64_t hash) const {
+  if (slots_.empty()) return kNone;
+  const auto tag = static_cast<std::uint32_t>(hash);
+  for (auto at = home(hash); slots_[at].id != kNone; at = next(at)) {
+    const Slot& slot = slots_[at];
+    if (slot.tag == tag && entries_[slot.id].form == form && token(slot.id) == bytes) return slot.id;
+  }
+  return kNone;
+}
+
+std::uint32_t Vocabulary::find_written(std::string_view written) const {
+  std::string bytes;
+  if (append_bytes_of(written, bytes)) return find(bytes);
+  return find(written, kText, hash_bytes(written, kText));
+}
+
+}  // namespace punie::tokenizer
