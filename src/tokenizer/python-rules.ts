@@ -48,7 +48,8 @@ const NEW_COMPOSITE =
 const AFTER_NEW_FIRST =
   /(?<=[\u{105d2}\u{105da}\u{11382}\u{11384}\u{1138b}\u{11390}\u{113c2}\u{1611e}-\u{16129}\u{16d63}-\u{16d6a}])/u;
 
-function composeLikePython(text: string): string {
+/** NFC by the rules of Rust's tables. */
+export function composeLikePython(text: string): string {
   const composed = text.normalize("NFC");
   if (!NEW_COMPOSITE.test(composed)) return composed;
   return text

@@ -2,21 +2,16 @@
 import { workerData } from "node:worker_threads";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { PunieError } from "../errors.js";
-import { type DecoderPlan, planDecoder } from "./decoder-plan.js";
+import { planDecoder } from "./decoder-plan.js";
+import type { LoadedTokenizer } from "./encoder.js";
 import { normalizeLikePython, splitLikePython } from "./python-rules.js";
-import { buildTokenTable, type TokenTable } from "./token-table.js";
+import { buildTokenTable } from "./token-table.js";
 import { readTokenizerSpec, type TokenizerJson } from "./tokenizer-spec.js";
 import { type Answer, serveRequests } from "./worker-serve.js";
 
 export type TokenizerRequest =
   | { op: "load" }
   | { op: "encode"; text: string; addSpecialTokens: boolean; parseSpecial: boolean };
-
-export interface LoadedTokenizer {
-  table: TokenTable;
-  plan: DecoderPlan;
-  specialTokenIds: number[];
-}
 
 interface Encoders {
   spec: TokenizerJson;
