@@ -15,10 +15,15 @@ import {
 
 const texts = [...randomTexts()];
 
-describe.each(Object.entries(goldens.tokenizers))("%s", (name, golden) => {
+/** The addon where it serves the tokenizer, and the library for each. */
+const encoders = Object.entries(goldens.tokenizers).flatMap(([name, golden]) =>
+  [false, true].map((library) => ({ name, golden, library })),
+);
+
+describe.each(encoders)("$name (library: $library)", ({ name, golden, library }) => {
   let tokenizer: Tokenizer;
   beforeAll(async () => {
-    tokenizer = await loadTokenizer(await directoryOf(name));
+    tokenizer = await loadTokenizer(await directoryOf(name), { library });
   });
   afterAll(() => tokenizer.close());
 
