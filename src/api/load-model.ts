@@ -42,19 +42,9 @@ export async function loadModelWith(
   const resolved = await resolveModel(name, { modelsDir: checked.modelsDir });
   signal?.throwIfAborted();
 
-  onProgress?.({ phase: "open" });
-  const directory = await openModelDirectory(resolved.path);
-  const contextLength = chooseContextLength(checked.contextLength, directory.config.maxPositionEmbeddings);
-  const template = await loadChatTemplate(resolved.path);
-  signal?.throwIfAborted();
-
-  onProgress?.({ phase: "load" });
   const router = new RequestRouter();
-  const { device, native, tokenizer, endIds } = await loadBoth(
-    async () => startNative(binding(), resolved.path, directory.spec, checked, contextLength, router),
-    (stop) => loadText(directory, template, stop),
-    signal,
-  );
+  const parts = await loadParts(resolved.path, binding, checked, router);
+  const { directory, contextLength, device, native, tokenizer, template, endIds } = parts;
   onProgress?.({ phase: "ready" });
   return new Model({
     info: {
@@ -83,41 +73,57 @@ interface LoadedNative {
   native: NativeModel;
 }
 
-interface LoadedText {
+interface LoadedParts extends LoadedNative {
+  directory: ModelDirectory;
+  contextLength: number;
+  template: ChatTemplate;
   /** Undefined: the directory has none. */
   tokenizer: Tokenizer | undefined;
   endIds: number[];
 }
 
-/** Vocabulary and weights at the same time. When one of them fails, the other is let go of. */
-async function loadBoth(
-  startNativeModel: () => Promise<LoadedNative>,
-  startText: (stop: AbortSignal) => Promise<LoadedText>,
-  signal: AbortSignal | undefined,
-): Promise<LoadedNative & LoadedText> {
+/**
+ * The vocabulary takes longest and needs nothing but the directory: it is loaded while all else is. When one part
+ * fails, the others are let go of.
+ */
+async function loadParts(
+  path: string,
+  binding: () => NativeBinding,
+  options: CheckedLoadOptions,
+  router: RequestRouter,
+): Promise<LoadedParts> {
+  const { signal, onProgress } = options;
+  onProgress?.({ phase: "open" });
   const stop = new AbortController();
-  const nativeLoading = startNativeModel();
-  const textLoading = startText(stop.signal);
+  const tokenizerLoading = openTokenizer(path, stop.signal);
+  const templateLoading = loadChatTemplate(path);
+  let nativeLoading: Promise<LoadedNative> | undefined;
+  // What fails before it is waited for is told then.
+  tokenizerLoading.catch(ignore);
+  templateLoading.catch(ignore);
   try {
-    const [native, text] = await abortable(Promise.all([nativeLoading, textLoading]), signal);
-    return { ...native, ...text };
+    const directory = await openModelDirectory(path);
+    const contextLength = chooseContextLength(options.contextLength, directory.config.maxPositionEmbeddings);
+    const template = await templateLoading;
+    signal?.throwIfAborted();
+
+    onProgress?.({ phase: "load" });
+    nativeLoading = startNative(binding(), path, directory.spec, options, contextLength, router);
+    const loading = Promise.all([nativeLoading, tokenizerLoading]);
+    const [{ device, native }, tokenizer] = await abortable(loading, signal);
+    const endIds = tokenizer ? await endTokenIds(directory.eosTokenIds, template, tokenizer) : directory.eosTokenIds;
+    return { directory, contextLength, template, device, native, tokenizer, endIds };
   } catch (error) {
     stop.abort(error);
-    nativeLoading.then(({ native }) => native.dispose(), ignore);
-    textLoading.then(({ tokenizer }) => tokenizer?.close(), ignore);
+    nativeLoading?.then(({ native }) => native.dispose(), ignore);
+    tokenizerLoading.then((tokenizer) => tokenizer?.close(), ignore);
     throw error;
   }
 }
 
-async function loadText(directory: ModelDirectory, template: ChatTemplate, stop: AbortSignal): Promise<LoadedText> {
-  if (!(await hasTokenizer(directory.path))) return { tokenizer: undefined, endIds: directory.eosTokenIds };
-  const tokenizer = await loadTokenizer(directory.path, { signal: stop });
-  try {
-    return { tokenizer, endIds: await endTokenIds(directory.eosTokenIds, template, tokenizer) };
-  } catch (error) {
-    await tokenizer.close();
-    throw error;
-  }
+/** A model without a tokenizer takes and gives token ids only. */
+async function openTokenizer(path: string, stop: AbortSignal): Promise<Tokenizer | undefined> {
+  return (await hasTokenizer(path)) ? loadTokenizer(path, { signal: stop }) : undefined;
 }
 
 /** The first failure is the one that is told. */
