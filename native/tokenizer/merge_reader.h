@@ -15,7 +15,7 @@ namespace punie::tokenizer {
 class MergeReader {
  public:
   /// The vocabulary must be indexed, and outlive the reader.
-  explicit MergeReader(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {}
+  explicit MergeReader(const Vocabulary& vocabulary) : vocabulary_(vocabulary) { pairs_.reserve(vocabulary.size()); }
 
   /// Throws `Unserved`, here or later, when a part, or what the two make, is not in the vocabulary, in bytes.
   void add(std::string_view left, std::string_view right);

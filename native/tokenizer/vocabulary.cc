@@ -8,6 +8,19 @@
 
 namespace punie::tokenizer {
 
+namespace {
+
+/// Room for most: growing means writing everything again, and memory that is not written to costs nothing.
+constexpr std::size_t kUsualTokens = 200'000;
+constexpr std::size_t kUsualBytes = 8 * kUsualTokens;
+
+}  // namespace
+
+Vocabulary::Vocabulary() {
+  entries_.reserve(kUsualTokens);
+  bytes_.reserve(kUsualBytes);
+}
+
 void Vocabulary::add(std::string_view written, std::uint32_t id) {
   if (written.empty()) throw Unserved("an empty token");
   if (has(id)) throw Unserved("two tokens with the id " + std::to_string(id));

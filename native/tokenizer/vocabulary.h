@@ -17,6 +17,8 @@ class Vocabulary {
   static constexpr std::uint32_t kMostTokens = 1u << 21;
   static constexpr std::uint32_t kNone = ~0u;
 
+  Vocabulary();
+
   /// Adds a token as it is written in tokenizer.json. Throws `Unserved` for an id that is taken and an empty token.
   void add(std::string_view written, std::uint32_t id);
   /// Makes `find` and `find_written` work; to be called again after further tokens. Throws `Unserved` for a token that

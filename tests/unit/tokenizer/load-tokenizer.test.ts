@@ -110,7 +110,7 @@ describe("loading", () => {
     await expect(loadTokenizer(QWEN, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const controller = new AbortController();
     const loading = loadTokenizer(QWEN, { signal: controller.signal });
-    setTimeout(() => controller.abort(reason), 20);
+    setImmediate(() => controller.abort(reason));
     await expect(loading).rejects.toBe(reason);
   });
 
