@@ -119,7 +119,7 @@ describe("loadModel", () => {
     const fake = fakeNative();
     const loading = loadModelWith(() => fake.binding, TINY_MODEL, {
       signal: stop.signal,
-      onProgress: ({ phase }) => phase === "load" && setImmediate(() => stop.abort(reason)),
+      onProgress: ({ phase }) => phase === "load" && queueMicrotask(() => stop.abort(reason)),
     });
     await expect(loading).rejects.toBe(reason);
     await vi.waitFor(() => expect(fake.disposals).toBe(1));
