@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "tokenizer/large_memory.h"
 #include "tokenizer/unserved.h"
 
 namespace punie::tokenizer {
@@ -34,27 +35,35 @@ class File {
 };
 
 /// Not a string: that would be written twice, and these files are large.
-struct FileText {
-  std::unique_ptr<char[]> bytes;
-  std::size_t size = 0;
+class FileText {
+ public:
+  explicit FileText(std::size_t size) : bytes_(LargeMemory<char>().allocate(size)), size_(size) {}
+  ~FileText() { LargeMemory<char>().deallocate(bytes_, size_); }
+  FileText(const FileText&) = delete;
+  FileText& operator=(const FileText&) = delete;
 
-  std::string_view view() const { return {bytes.get(), size}; }
+  char* bytes() { return bytes_; }
+  std::string_view view() const { return {bytes_, size_}; }
+
+ private:
+  char* bytes_;
+  std::size_t size_;
 };
 
 /// The file's bytes, or nothing when there is no such file.
-std::optional<FileText> read_file(const std::string& path, std::size_t most_mib) {
+std::unique_ptr<FileText> read_file(const std::string& path, std::size_t most_mib) {
   const File file(path);
   if (file.descriptor() < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    if (errno == ENOENT || errno == ENOTDIR) return nullptr;
     throw Unserved(path + " can't be opened");
   }
   struct stat status{};
   if (::fstat(file.descriptor(), &status) != 0 || !S_ISREG(status.st_mode)) throw Unserved(path + " is no file");
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size > most_mib << 20) throw Unserved(path + " is too large");
-  FileText text{std::make_unique_for_overwrite<char[]>(size), size};
+  auto text = std::make_unique<FileText>(size);
   for (std::size_t at = 0; at < size;) {
-    const auto count = ::read(file.descriptor(), text.bytes.get() + at, size - at);
+    const auto count = ::read(file.descriptor(), text->bytes() + at, size - at);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) throw Unserved(path + " can't be read to its end");
     at += static_cast<std::size_t>(count);

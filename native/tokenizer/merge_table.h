@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tokenizer/hash.h"
+#include "tokenizer/large_memory.h"
 
 namespace punie::tokenizer {
 
@@ -51,7 +52,7 @@ class MergeTable {
   void insert(const Pair& pair, std::uint32_t rank);
 
   /// A power of two, at most two thirds full.
-  std::vector<Slot> slots_;
+  std::vector<Slot, LargeMemory<Slot>> slots_;
 };
 
 }  // namespace punie::tokenizer

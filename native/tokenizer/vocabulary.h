@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tokenizer/hash.h"
+#include "tokenizer/large_memory.h"
 
 namespace punie::tokenizer {
 
@@ -68,10 +69,10 @@ class Vocabulary {
   /// All tokens' bytes, one after another.
   std::string bytes_;
   /// By id.
-  std::vector<Entry> entries_;
+  std::vector<Entry, LargeMemory<Entry>> entries_;
   std::uint32_t count_ = 0;
   /// At most two thirds full.
-  std::vector<Slot> slots_;
+  std::vector<Slot, LargeMemory<Slot>> slots_;
 };
 
 }  // namespace punie::tokenizer

@@ -135,6 +135,7 @@ describe("loading", () => {
       "MODEL_CORRUPT",
       /tokenizer\.json in .*not valid JSON/,
     ],
+    ["that is empty", () => "", "MODEL_CORRUPT", /tokenizer\.json in .*not valid JSON/],
     ["a list", () => [], "MODEL_CORRUPT", /expected a JSON object, found an array/],
     ["without a model", (spec) => ({ ...spec, model: undefined }), "MODEL_CORRUPT", /tokenizer\.json in .*: model: /],
     [
