@@ -7,7 +7,7 @@
 // So its bits depend neither on which inputs and rows are computed beside it nor on the instruction set.
 //
 // Weight rows go in panels of as many rows as a vector has lanes, a row to a lane. For many inputs the weights' words
-// are transposed into that form, and each is multiplied by a block of inputs at a time. For one or two inputs the
+// are transposed into that form, and each is multiplied by a block of inputs at a time. For an input alone the
 // transposition would cost more than the rest: there a row is multiplied as it lies, and the sums of a unit, one
 // vector for each row, are brought together.
 
@@ -49,10 +49,10 @@ class QuantizedProduct {
   static constexpr int lanes = V::lanes;
 
  public:
-  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::narrow_inputs};
+  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone};
 
   static int64_t scratch_floats(const QuantizedMatrix& w, const InputLayout& layout) {
-    const int64_t inputs = layout.narrow ? 0 : layout.blocks() * layout.most_inputs;
+    const int64_t inputs = layout.alone ? 0 : layout.blocks() * layout.most_inputs;
     return lanes * (2 * (w.cols / w.group_size) + inputs + transposed_columns / 4);
   }
 
@@ -94,8 +94,8 @@ class QuantizedProduct {
       if (w_.scale_type == FloatType::bf16) load_scales<FloatType::bf16>();
       if (w_.scale_type == FloatType::f16) load_scales<FloatType::f16>();
       if (w_.scale_type == FloatType::f32) load_scales<FloatType::f32>();
-      if (layout_.narrow) {
-        run_narrow<bits>();
+      if (layout_.alone) {
+        run_alone<bits>();
       } else {
         run_wide<bits>();
       }
@@ -145,19 +145,17 @@ class QuantizedProduct {
     V::store_some(y_ + input * w_.rows + first_row_, total, rows_);
   }
 
-  // Few inputs.
+  // One input.
 
   template <int bits>
-  void run_narrow() {
-    if constexpr (V::narrow_inputs > 0) {
-      const bool halves = layout_.unit < most_unit_columns;
-      if (layout_.n == 1) return halves ? multiply_narrow<bits, 32, 1>() : multiply_narrow<bits, 64, 1>();
-      return halves ? multiply_narrow<bits, 32, 2>() : multiply_narrow<bits, 64, 2>();
+  void run_alone() {
+    if constexpr (V::alone) {
+      layout_.unit < most_unit_columns ? multiply_alone<bits, 32>() : multiply_alone<bits, 64>();
     }
   }
 
-  template <int bits, int unit, int inputs>
-  void multiply_narrow() {
+  template <int bits, int unit>
+  void multiply_alone() {
     constexpr int values_of_word = bits == 4 ? 8 : 4;
     constexpr int pairs_of_word = values_of_word / 2;
     constexpr int unit_words = unit / values_of_word;
@@ -167,25 +165,18 @@ class QuantizedProduct {
     /// Vectors ahead of their use that weights are asked of memory: a microsecond, or the panel's length.
     const int64_t ahead = layout_.words / lanes < 12 ? layout_.words / lanes : 12;
 
-    const float* scales[inputs];
-    const float* sums[inputs];
-    const int32_t* pairs[inputs];
-    Floats totals[inputs];
-    for (int i = 0; i < inputs; ++i) {
-      const float* input = rounded_ + layout_.offset(i);
-      pairs[i] = reinterpret_cast<const int32_t*>(input);
-      scales[i] = input + layout_.pairs;
-      sums[i] = scales[i] + layout_.units;
-      totals[i] = V::zero();
-    }
+    const auto* pairs = reinterpret_cast<const int32_t*>(rounded_);
+    const float* scales = rounded_ + layout_.pairs;
+    const float* sums = scales + layout_.units;
     const char* rows[lanes];
     for (int r = 0; r < lanes; ++r) rows[r] = weights(r);
     const char* next_panel = rows[0] + lanes * row_bytes_;
     // The next panel's scales and biases, a line of each at a step: there are about as many.
-    const int64_t panel_floats = first_row_ * layout_.groups + lanes * layout_.groups;
+    const int64_t panel_floats = (first_row_ + lanes) * layout_.groups;
     const char* next_scales = static_cast<const char*>(w_.scales) + panel_floats * float_bytes(w_.scale_type);
     const char* next_biases = static_cast<const char*>(w_.biases) + panel_floats * float_bytes(w_.scale_type);
 
+    Floats total = V::zero();
     for (int64_t word = 0; word < layout_.words; word += vectors * lanes) {
       const int64_t at = word / lanes * vector_bytes;
       const int64_t to_come = at + ahead * vector_bytes;
@@ -194,9 +185,10 @@ class QuantizedProduct {
       V::prefetch(next_biases);
       next_scales += line_bytes;
       next_biases += line_bytes;
-      // A row's dot products with the inputs, in the lanes of its words.
-      const auto multiply_row = [&](int r, Ints(&dots)[inputs]) {
+      // A row's products with the input, in the lanes of its words.
+      const auto multiply_row = [&](int r) {
         V::prefetch(prefetched + r * row_bytes_);
+        Ints dots = V::zero_ints();
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) {
           const int64_t first = word + v * lanes;
@@ -204,11 +196,7 @@ class QuantizedProduct {
               V::template load_words<bits>(rows[r] + at + v * vector_bytes, layout_.words - first, weights_end_);
           const auto multiply = [&]<int k>() {
             const Ints field = V::template field<16 / pairs_of_word * k, bits == 4 ? 4 : 8>(weights);
-#pragma GCC unroll 2
-            for (int i = 0; i < inputs; ++i) {
-              const Ints x = V::load_unaligned_ints(pairs[i] + first * pairs_of_word + k * lanes);
-              dots[i] = V::add_dot(v == 0 && k == 0 ? V::zero_ints() : dots[i], field, x);
-            }
+            dots = V::add_dot(dots, field, V::load_unaligned_ints(pairs + first * pairs_of_word + k * lanes));
           };
           multiply.template operator()<0>();
           multiply.template operator()<1>();
@@ -217,17 +205,16 @@ class QuantizedProduct {
             multiply.template operator()<3>();
           }
         }
+        return dots;
       };
-      Ints dots[inputs][units];
-      V::template sum_rows<units, inputs>(multiply_row, dots);
+      Ints dots[units];
+      V::template sum_rows<units>(multiply_row, dots);
       const int64_t first_unit = word / unit_words;
-      for (int i = 0; i < inputs; ++i) {
-        for (int u = 0; u < units && first_unit + u < layout_.units; ++u) {
-          add_unit(totals[i], dots[i][u], first_unit + u, scales[i], sums[i], 1);
-        }
+      for (int u = 0; u < units && first_unit + u < layout_.units; ++u) {
+        add_unit(total, dots[u], first_unit + u, scales, sums, 1);
       }
     }
-    for (int i = 0; i < inputs; ++i) store(totals[i], i);
+    store(total, 0);
   }
 
   // Many inputs.

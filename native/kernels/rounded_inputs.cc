@@ -45,9 +45,9 @@ float round_unit_portable(const float* x, int64_t unit, bool nibbles, int32_t* p
 
 void round_block(const InputFormat& format, const InputLayout& layout, const float* x, int64_t block, float* rounded) {
   const RoundUnit round_unit = choose_round_unit();
-  const int64_t first = block * (layout.narrow ? 1 : layout.most_inputs);
+  const int64_t first = block * layout.most_inputs;
   const int64_t width = layout.width(block);
-  const int64_t inputs = layout.narrow ? 1 : std::min(width, layout.n - first);
+  const int64_t inputs = std::min(width, layout.n - first);
   const int64_t unit_words = layout.unit / (2 * layout.pairs_of_word);
   float* base = rounded + layout.offset(block);
   auto* all_pairs = reinterpret_cast<int32_t*>(base);
@@ -55,7 +55,7 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
   float* sums = scales + width * layout.units;
   std::fill(sums, sums + width * layout.groups, 0.0f);
   // Padding is multiplied too: by zeros, that nothing comes of it.
-  if (layout.narrow)
+  if (layout.alone)
     std::fill(all_pairs + layout.words / layout.lanes * layout.lanes * layout.pairs_of_word, all_pairs + layout.pairs,
               0);
   if (inputs < width) std::memset(base, 0, sizeof(float) * static_cast<size_t>(sums - base));
@@ -69,7 +69,7 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
       scales[u * width + i] = scale;
       float& group_sum = sums[u * layout.unit / format.group_size * width + i];
       group_sum = std::fma(scale, static_cast<float>(sum), group_sum);
-      if (!layout.narrow) {
+      if (!layout.alone) {
         int32_t* to = all_pairs + u * (layout.unit / 2) * width + i;
         for (int64_t p = 0; p < layout.unit / 2; ++p) to[p * width] = pairs[p];
         continue;

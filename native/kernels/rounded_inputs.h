@@ -27,9 +27,9 @@ struct InputFormat {
 
 /// What a set of kernels wants of the layout.
 struct KernelShape {
-  int lanes;          // words of a vector
-  int most_inputs;    // of a block
-  int narrow_inputs;  // up to so many inputs stand alone, each laid out for whole vectors
+  int lanes;        // words of a vector
+  int most_inputs;  // of a block
+  bool alone;       // an input alone is laid out for whole vectors of words
 };
 
 /// Where the parts of n rounded inputs lie, in floats: blocks of up to `most_inputs`, each with its integers (two
@@ -37,11 +37,11 @@ struct KernelShape {
 ///
 /// The columns of a pair are those that a shift and a mask bring to the two halves of a word: c and c + 4 of eight
 /// nibbles, c and c + 2 of four bytes. In a block of many inputs the values of a pair, unit or group stand side by
-/// side: [pair][input]. A narrow input's pairs are grouped by vectors of words: [vector][pair of the word][word].
+/// side: [pair][input]. The pairs of an input alone are grouped by vectors of words: [vector][pair of the word][word].
 struct InputLayout {
   int64_t n;
   int most_inputs;
-  bool narrow;
+  bool alone;
   int lanes;
   int pairs_of_word;
   int64_t words;
@@ -54,7 +54,7 @@ struct InputLayout {
   InputLayout(const InputFormat& format, int64_t inputs, const KernelShape& shape)
       : n(inputs),
         most_inputs(shape.most_inputs),
-        narrow(inputs <= shape.narrow_inputs),
+        alone(inputs == 1 && shape.alone),
         lanes(shape.lanes),
         pairs_of_word(format.nibbles ? 4 : 2),
         words(format.cols / (2 * pairs_of_word)),
@@ -64,14 +64,14 @@ struct InputLayout {
         pairs((words + lanes - 1) / lanes * lanes * pairs_of_word) {}
 
   int64_t input_floats() const { return pairs + units + groups; }
-  int64_t blocks() const { return narrow ? n : (n + most_inputs - 1) / most_inputs; }
+  int64_t blocks() const { return (n + most_inputs - 1) / most_inputs; }
   /// Inputs of a block, the last one's padding among them: kernels are made for some widths only.
   int width(int64_t block) const {
-    if (narrow) return 1;
+    if (alone) return 1;
     const auto left = static_cast<int>(std::min<int64_t>(most_inputs, n - block * most_inputs));
     return left <= 3 ? std::min(3, most_inputs) : left <= 8 ? left : (left + 1) / 2 * 2;
   }
-  int64_t offset(int64_t block) const { return block * (narrow ? 1 : most_inputs) * input_floats(); }
+  int64_t offset(int64_t block) const { return block * most_inputs * input_floats(); }
   /// In all.
   int64_t floats() const { return blocks() == 0 ? 0 : offset(blocks() - 1) + width(blocks() - 1) * input_floats(); }
 };

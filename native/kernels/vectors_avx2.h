@@ -11,7 +11,8 @@ namespace {
 struct Avx2 {
   static constexpr int lanes = 8;
   static constexpr int most_inputs = 12;
-  static constexpr int narrow_inputs = 2;
+  /// An input alone is multiplied by rows as they lie.
+  static constexpr bool alone = true;
 
   using Ints = __m256i;
   using Floats = __m256;
@@ -103,33 +104,26 @@ struct Avx2 {
     }
   }
 
-  template <int units, int inputs, class Dots>
-  static void sum_rows(Dots dots, Ints (&sums)[inputs][units]) {
-    Ints quads[2][inputs];
+  template <int units, class Dots>
+  static void sum_rows(Dots dots, Ints (&sums)[units]) {
+    Ints quads[2];
+    // One call in the text, which compilers expand in place.
 #pragma GCC unroll 2
     for (int q = 0; q < 2; ++q) {
-      Ints rows[4][inputs];
+      Ints rows[4];
 #pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) dots(4 * q + r, rows[r]);
-#pragma GCC unroll 2
-      for (int i = 0; i < inputs; ++i) {
-        const Ints a =
-            add(_mm256_unpacklo_epi32(rows[0][i], rows[1][i]), _mm256_unpackhi_epi32(rows[0][i], rows[1][i]));
-        const Ints b =
-            add(_mm256_unpacklo_epi32(rows[2][i], rows[3][i]), _mm256_unpackhi_epi32(rows[2][i], rows[3][i]));
-        quads[q][i] = add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
-      }
+      for (int r = 0; r < 4; ++r) rows[r] = dots(4 * q + r);
+      const Ints a = add(_mm256_unpacklo_epi32(rows[0], rows[1]), _mm256_unpackhi_epi32(rows[0], rows[1]));
+      const Ints b = add(_mm256_unpacklo_epi32(rows[2], rows[3]), _mm256_unpackhi_epi32(rows[2], rows[3]));
+      quads[q] = add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
     }
-#pragma GCC unroll 2
-    for (int i = 0; i < inputs; ++i) {
-      const Ints first = _mm256_permute2x128_si256(quads[0][i], quads[1][i], 0x20);
-      const Ints second = _mm256_permute2x128_si256(quads[0][i], quads[1][i], 0x31);
-      if constexpr (units == 2) {
-        sums[i][0] = first;
-        sums[i][1] = second;
-      } else {
-        sums[i][0] = add(first, second);
-      }
+    const Ints first = _mm256_permute2x128_si256(quads[0], quads[1], 0x20),
+               second = _mm256_permute2x128_si256(quads[0], quads[1], 0x31);
+    if constexpr (units == 2) {
+      sums[0] = first;
+      sums[1] = second;
+    } else {
+      sums[0] = add(first, second);
     }
   }
 

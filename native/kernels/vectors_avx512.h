@@ -15,8 +15,8 @@ struct Avx512 {
   static constexpr int lanes = 16;
   /// Inputs whose sums a step keeps in registers.
   static constexpr int most_inputs = 12;
-  /// Up to so many inputs the weights are multiplied row by row as they lie, and the sums are transposed instead.
-  static constexpr int narrow_inputs = 2;
+  /// An input alone is multiplied by rows as they lie.
+  static constexpr bool alone = true;
 
   using Ints = __m512i;
   using Floats = __m512;
@@ -125,42 +125,32 @@ struct Avx512 {
     }
   }
 
-  /// Each row's sums over the words of a unit, for `inputs` inputs: `dots(row, out)` gives a row's vectors, whose lanes
-  /// are added up to lane `row` of sums[input][unit], for `units` units of a vector.
-  template <int units, int inputs, class Dots>
-  static void sum_rows(Dots dots, Ints (&sums)[inputs][units]) {
-    Ints quads[4][inputs];
+  /// Each row's sums over the words of a unit: `dots(row)` gives a row's vector, whose lanes are added up to lane `row`
+  /// of sums[unit], for `units` units of a vector.
+  template <int units, class Dots>
+  static void sum_rows(Dots dots, Ints (&sums)[units]) {
+    Ints quads[4];
+    // One call in the text, which compilers expand in place.
 #pragma GCC unroll 4
     for (int q = 0; q < 4; ++q) {
-      Ints rows[4][inputs];
+      Ints rows[4];
 #pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) dots(4 * q + r, rows[r]);
-#pragma GCC unroll 2
-      for (int i = 0; i < inputs; ++i) {
-        const Ints a =
-            add(_mm512_unpacklo_epi32(rows[0][i], rows[1][i]), _mm512_unpackhi_epi32(rows[0][i], rows[1][i]));
-        const Ints b =
-            add(_mm512_unpacklo_epi32(rows[2][i], rows[3][i]), _mm512_unpackhi_epi32(rows[2][i], rows[3][i]));
-        quads[q][i] = add(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-      }
+      for (int r = 0; r < 4; ++r) rows[r] = dots(4 * q + r);
+      const Ints a = add(_mm512_unpacklo_epi32(rows[0], rows[1]), _mm512_unpackhi_epi32(rows[0], rows[1]));
+      const Ints b = add(_mm512_unpacklo_epi32(rows[2], rows[3]), _mm512_unpackhi_epi32(rows[2], rows[3]));
+      quads[q] = add(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
     }
-#pragma GCC unroll 2
-    for (int i = 0; i < inputs; ++i) {
-      if constexpr (units == 4) {
-        gather_quarters(quads[0][i], quads[1][i], quads[2][i], quads[3][i], sums[i]);
-        continue;
-      }
-      const auto halves = [](Ints a, Ints b) {
-        return add(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
-      };
-      const Ints low = halves(quads[0][i], quads[1][i]), high = halves(quads[2][i], quads[3][i]);
-      const Ints first = _mm512_shuffle_i32x4(low, high, 0x88), second = _mm512_shuffle_i32x4(low, high, 0xdd);
-      if constexpr (units == 2) {
-        sums[i][0] = first;
-        sums[i][1] = second;
-      } else if constexpr (units == 1) {
-        sums[i][0] = add(first, second);
-      }
+    if constexpr (units == 4) return gather_quarters(quads[0], quads[1], quads[2], quads[3], sums);
+    const auto halves = [](Ints a, Ints b) {
+      return add(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+    };
+    const Ints low = halves(quads[0], quads[1]), high = halves(quads[2], quads[3]);
+    const Ints first = _mm512_shuffle_i32x4(low, high, 0x88), second = _mm512_shuffle_i32x4(low, high, 0xdd);
+    if constexpr (units == 2) {
+      sums[0] = first;
+      sums[1] = second;
+    } else if constexpr (units == 1) {
+      sums[0] = add(first, second);
     }
   }
 

@@ -13,8 +13,8 @@ namespace {
 struct Portable {
   static constexpr int lanes = 16;
   static constexpr int most_inputs = 4;
-  /// Without a cheap transposition of sums, every input takes the way of many.
-  static constexpr int narrow_inputs = 0;
+  /// Without a cheap transposition of sums, an input alone takes the way of many.
+  static constexpr bool alone = false;
 
   struct Ints {
     uint32_t at[lanes];

@@ -55,8 +55,7 @@ const Tensor::Rounded& Pass::rounded(const Tensor& x, const kernels::InputFormat
   const auto layout = kernels::input_layout(format, x.rows());
   all.push_back({format, layout, runtime_.buffers->take(layout.floats())});
   row_step(x.rows(), [format, layout, from = x.data(), to = all.back().memory.get()](auto begin, auto end) {
-    const std::int64_t inputs = layout.narrow ? 1 : layout.most_inputs;
-    for (auto block = begin / inputs; block * inputs < end; ++block) {
+    for (auto block = begin / layout.most_inputs; block * layout.most_inputs < end; ++block) {
       kernels::round_block(format, layout, from, block, to);
     }
   });
