@@ -40,7 +40,7 @@ namespace {
 constexpr int64_t line_bytes = 64;
 
 /// Columns whose words are transposed before they are used: their panel stays in L1. Every group size divides it.
-constexpr int64_t transposed_columns = 512;
+constexpr int64_t transposed_columns = 1024;
 
 template <class V>
 class QuantizedProduct {
@@ -290,8 +290,8 @@ class QuantizedProduct {
     for (int64_t unit = column / layout_.unit; unit < (column + cols) / layout_.unit; ++unit) {
       Ints dots[width];
       for (int i = 0; i < width; ++i) dots[i] = V::zero_ints();
-#pragma GCC unroll 1
-      for (int64_t w = 0; w < unit_words; ++w) {
+      int64_t left = unit_words;
+      do {  // at least once: else compilers keep the sums in memory
         V::prefetch(ahead);
         ahead += word_bytes;
         Ints word = V::load_ints(words);
@@ -310,7 +310,7 @@ class QuantizedProduct {
           multiply.template operator()<3>();
         }
         pairs += pairs_of_word * width;
-      }
+      } while (--left > 0);
       for (int i = 0; i < width; ++i) add_unit(totals[i], dots[i], unit, scales + i, sums + i, width);
     }
     for (int i = 0; i < width; ++i) V::store(stored + i * lanes, totals[i]);
