@@ -36,6 +36,9 @@ extern const QuantizedKernel quantized_kernel_avx512;
 
 namespace {
 
+/// Steps of a panel that weights are asked of memory before their use: some microseconds of a core's share of it.
+constexpr int64_t steps_ahead = 12;
+
 /// Of a cache.
 constexpr int64_t line_bytes = 64;
 
@@ -162,25 +165,28 @@ class QuantizedProduct {
     constexpr int units = unit_words < lanes ? lanes / unit_words : 1;    // of a step
     constexpr int vectors = unit_words < lanes ? 1 : unit_words / lanes;  // of a step
     constexpr int64_t vector_bytes = int64_t{lanes} * values_of_word * bits / 8;
-    /// Vectors ahead of their use that weights are asked of memory: a microsecond, or the panel's length.
-    const int64_t ahead = layout_.words / lanes < 12 ? layout_.words / lanes : 12;
-
     const auto* pairs = reinterpret_cast<const int32_t*>(rounded_);
     const float* scales = rounded_ + layout_.pairs;
     const float* sums = scales + layout_.units;
     const char* rows[lanes];
     for (int r = 0; r < lanes; ++r) rows[r] = weights(r);
-    const char* next_panel = rows[0] + lanes * row_bytes_;
-    // The next panel's scales and biases, a line of each at a step: there are about as many.
-    const int64_t panel_floats = (first_row_ + lanes) * layout_.groups;
+    // What is asked of memory: the weights that come `steps_ahead` steps later, in this panel or another, and the
+    // scales and biases of the panel after those, a line of each at a step: there are about as many.
+    const int64_t steps = (layout_.words + lanes * vectors - 1) / (lanes * vectors);
+    const char* panel_ahead = rows[0] + steps_ahead / steps * lanes * row_bytes_;
+    int64_t step_ahead = steps_ahead % steps;
+    const int64_t panel_floats = (first_row_ + (1 + steps_ahead / steps) * lanes) * layout_.groups;
     const char* next_scales = static_cast<const char*>(w_.scales) + panel_floats * float_bytes(w_.scale_type);
     const char* next_biases = static_cast<const char*>(w_.biases) + panel_floats * float_bytes(w_.scale_type);
 
     Floats total = V::zero();
     for (int64_t word = 0; word < layout_.words; word += vectors * lanes) {
       const int64_t at = word / lanes * vector_bytes;
-      const int64_t to_come = at + ahead * vector_bytes;
-      const char* prefetched = to_come < row_bytes_ ? rows[0] + to_come : next_panel + (to_come - row_bytes_);
+      const char* prefetched = panel_ahead + step_ahead * vectors * vector_bytes;
+      if (++step_ahead == steps) {
+        step_ahead = 0;
+        panel_ahead += lanes * row_bytes_;
+      }
       V::prefetch(next_scales);
       V::prefetch(next_biases);
       next_scales += line_bytes;
