@@ -77,7 +77,8 @@ function fakeModel(
     let reason: "stop" | "length" | "cancelled" = "stop";
     let completionTokens = 0;
     for (const token of options.answer?.(request) ?? []) {
-      await new Promise((resolve) => setImmediate(resolve));
+      // A millisecond or so: a test that stops an answer after twenty must not find it ended.
+      await new Promise((resolve) => setTimeout(resolve, 0));
       if (fake.cancelled.includes(id)) reason = "cancelled";
       if (reason === "cancelled" || stopIds.includes(token)) break;
       const logprobs = request.logprobs < 0 ? {} : { logprob: LOGPROB };
