@@ -14,8 +14,8 @@ export async function freeBytes(directory: string): Promise<number> {
 /**
  * @throws PunieError `DISK_FULL`, with the bytes that are missing, when `needed` don't fit.
  */
-export async function requireRoom(directory: string, needed: number): Promise<void> {
-  const free = await freeBytes(directory);
+export async function requireRoom(directory: string, needed: number, freeIn = freeBytes): Promise<void> {
+  const free = await freeIn(directory);
   if (free >= needed) return;
   throw new PunieError(
     "DISK_FULL",

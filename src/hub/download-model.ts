@@ -6,7 +6,7 @@ import { acquireLock, type DirectoryLock } from "../models/directory-lock.js";
 import { type Manifest, PUNIE_DIRECTORY } from "../models/manifest.js";
 import { modelLockPath } from "../models/remove-model.js";
 import { checkModelType } from "./check-model-type.js";
-import { diskError, freeBytesNear, requireRoom } from "./disk.js";
+import { diskError, freeBytes, freeBytesNear, requireRoom } from "./disk.js";
 import type { DownloadEvent, PlannedFile } from "./download-events.js";
 import type { DownloadOptions } from "./download-options.js";
 import { offlineError, type Session, withSession } from "./download-session.js";
@@ -45,6 +45,8 @@ export interface DownloadPlan {
 }
 
 const DEFAULT_CONNECTIONS = 8;
+/** Large enough that a request costs little beside it, small enough that all connections end at about one time. */
+const PART_BYTES = 32 * 1024 * 1024;
 
 /**
  * Fetches a model's files from the Hub into the models directory, verified by their hashes. The model counts as
@@ -196,7 +198,8 @@ async function fetchMissing(session: Session, plan: FilePlan): Promise<number> {
   }
   const pendingBytes = items.reduce((sum, item) => sum + item.content.size, 0);
   const haveBytes = items.reduce((sum, item) => sum + item.have, 0);
-  await requireRoom(staging, pendingBytes - haveBytes);
+  const freeIn = options.freeBytes ?? freeBytes;
+  await requireRoom(staging, pendingBytes - haveBytes, freeIn);
 
   let fetchedBytes = 0;
   const client = session.client();
@@ -207,6 +210,9 @@ async function fetchMissing(session: Session, plan: FilePlan): Promise<number> {
       subject: client.subject,
       openFile: options.openFile ?? open,
       connections: options.connections ?? DEFAULT_CONNECTIONS,
+      ownsPieces: options.fetch === undefined,
+      partBytes: options.partBytes ?? PART_BYTES,
+      freeBytes: freeIn,
       rateLimit: options.maxRate === undefined ? undefined : new RateLimit(options.maxRate),
       onProgress: (event) => tell(session, event),
       totalBytes: plan.totalBytes,

@@ -35,8 +35,12 @@ export interface DownloadOptions {
   retry?: RetryPolicy | undefined;
   /** @internal For tests: milliseconds without a byte after which a connection is replaced. */
   stallMs?: number | undefined;
+  /** @internal For tests: most bytes that one connection is given at a time. */
+  partBytes?: number | undefined;
   /** @internal For tests. */
   openFile?: OpenFile | undefined;
+  /** @internal For tests: bytes that are free on the file system of a directory. */
+  freeBytes?: ((directory: string) => Promise<number>) | undefined;
 }
 
 const MAX_CONNECTIONS = 16;

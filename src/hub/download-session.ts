@@ -5,6 +5,7 @@ import { directoryName } from "../models/model-name.js";
 import { type Environment, huggingFaceCache, modelsDirectory } from "../models/places.js";
 import { checkDownloadOptions, type DownloadOptions } from "./download-options.js";
 import { hubEndpoint, isOffline } from "./endpoint.js";
+import type { HttpFetch } from "./http.js";
 import { HubClient } from "./hub-client.js";
 import type { RequestContext } from "./hub-request.js";
 import { createFetch } from "./network.js";
@@ -56,8 +57,8 @@ export async function withSession<Result>(
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
 
-  const own = options.fetch === undefined ? createFetch() : undefined;
-  const context: RequestContext = { fetch: options.fetch ?? (own as { fetch: typeof fetch }).fetch, endpoint, token };
+  const own = options.fetch === undefined ? createFetch(env) : undefined;
+  const context: RequestContext = { fetch: options.fetch ?? (own as { fetch: HttpFetch }).fetch, endpoint, token };
   const client = (attempts = QUESTION_ATTEMPTS) =>
     new HubClient({
       ...context,

@@ -1,4 +1,5 @@
 import { PunieError } from "../errors.js";
+import type { HttpResponse } from "./http.js";
 import { hubError, type Subject } from "./hub-errors.js";
 import { type Answer, discard, type RequestContext, request } from "./hub-request.js";
 import { networkError, TransientError } from "./transient-error.js";
@@ -85,7 +86,7 @@ async function checkAnswer(answer: Answer, file: RemoteFile, start: number, opti
   if (!isHub) file.location = url;
 }
 
-function checkContentRange(response: Response, url: URL, file: RemoteFile, start: number): void {
+function checkContentRange(response: HttpResponse, url: URL, file: RemoteFile, start: number): void {
   const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
   if (match === null || Number(match[1]) !== start) {
     throw new TransientError(`${url.host} answers with another range than was asked for`, { code: "HUB_CORRUPT" });

@@ -12,10 +12,10 @@ export interface Segment {
   isGivenUp: boolean;
 }
 
-/** Large enough that a request costs little beside it, small enough that all connections end at about one time. */
-const SEGMENT_BYTES = 32 * 1024 * 1024;
 /** The hash follows in steps, so that it isn't asked to at every packet. */
 const HASH_STEP_BYTES = 8 * 1024 * 1024;
+/** How often the map of what is there is written at least, while bytes come. */
+const SAVE_MS = 2_000;
 
 /** One file while connections fetch it: who fetches what. */
 export class FileTransfer {
@@ -25,17 +25,24 @@ export class FileTransfer {
   refetches = 0;
   /** When its progress was last told, by `performance.now`. */
   toldAt = Number.NEGATIVE_INFINITY;
+  readonly #partBytes: number;
   /** When its map was last written. Of the file, not of a segment: on a fast network each of those is soon over. */
-  savedAt = performance.now();
+  #savedAt = performance.now();
+  /** Bytes written that no map claims yet. */
+  #unsavedBytes = 0;
+  #saving: Promise<void> | undefined;
+  #saveError: unknown;
   #segments: Segment[] = [];
   /** The server ignores ranges: one connection fetches all. */
   #whole: Segment | undefined;
   #isFinishing = false;
 
-  constructor(path: string, remote: RemoteFile, partial: PartialFile) {
+  /** @param partBytes Most that one connection is given at a time, and most that a killed process loses. */
+  constructor(path: string, remote: RemoteFile, partial: PartialFile, partBytes: number) {
     this.path = path;
     this.remote = remote;
     this.partial = partial;
+    this.#partBytes = partBytes;
   }
 
   get size(): number {
@@ -63,7 +70,7 @@ export class FileTransfer {
       file: this,
       start,
       position: start,
-      end: Math.min(gapEnd, start + SEGMENT_BYTES),
+      end: Math.min(gapEnd, start + this.#partBytes),
       isGivenUp: false,
     };
     this.#segments.push(segment);
@@ -90,8 +97,17 @@ export class FileTransfer {
     return true;
   }
 
-  /** Bytes have come: the hash follows when they lengthen the part without a gap. */
-  advance(signal: AbortSignal): void {
+  /** Writes what has come of a segment. The hash follows when that lengthens the part without a gap. */
+  async write(segment: Segment, pieces: readonly Uint8Array[]): Promise<void> {
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    await this.partial.write(pieces, segment.position);
+    segment.position += bytes;
+    this.#unsavedBytes += bytes;
+    this.#advanceHash();
+    await this.#saveInTime();
+  }
+
+  #advanceHash(): void {
     const { done } = this.partial;
     const hashable = done.contiguous;
     const leading = this.#segments.find(
@@ -99,13 +115,34 @@ export class FileTransfer {
     );
     if (leading === undefined) return;
     done.add(leading.start, leading.position);
-    this.partial.followHash(signal);
+    this.partial.followHash();
+  }
+
+  /**
+   * Writes the map now and then, beside what else goes on. A disk that is slower than the network is waited for: a
+   * process that is killed loses no more than a part.
+   */
+  async #saveInTime(): Promise<void> {
+    const isDue = this.#unsavedBytes >= this.#partBytes / 2 || performance.now() - this.#savedAt >= SAVE_MS;
+    if (isDue && this.#saving === undefined) {
+      this.#saving = this.save()
+        .catch((error: unknown) => {
+          this.#saveError = error;
+        })
+        .finally(() => {
+          this.#saving = undefined;
+        });
+    }
+    if (this.#unsavedBytes >= this.#partBytes) await this.#saving;
+    if (this.#saveError !== undefined) throw this.#saveError;
   }
 
   /** Writes the map, with what has come of segments that are under way. */
   async save(): Promise<void> {
-    this.savedAt = performance.now();
+    const bytes = this.#unsavedBytes;
     await this.partial.save(this.#underway());
+    this.#unsavedBytes -= bytes;
+    this.#savedAt = performance.now();
   }
 
   /** False when another connection is at it already, or the file isn't complete. */

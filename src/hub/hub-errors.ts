@@ -1,4 +1,5 @@
 import { PunieError } from "../errors.js";
+import type { HttpResponse } from "./http.js";
 import { retryAfterMs } from "./retry.js";
 import { TransientError } from "./transient-error.js";
 
@@ -11,7 +12,7 @@ export interface Subject {
 }
 
 /** The error for an answer of the Hub that isn't the one hoped for; transient when it may pass. */
-export function hubError(response: Response, subject: Subject): PunieError | TransientError {
+export function hubError(response: HttpResponse, subject: Subject): PunieError | TransientError {
   const { status } = response;
   const host = new URL(subject.endpoint).host;
   const code = response.headers.get("X-Error-Code") ?? "";

@@ -1,19 +1,20 @@
 import { PunieError } from "../errors.js";
+import type { HttpFetch, HttpResponse } from "./http.js";
 import { networkError, TransientError } from "./transient-error.js";
 
 export interface RequestContext {
-  fetch: typeof fetch;
+  fetch: HttpFetch;
   /** The Hub's address, without a slash at its end. */
   endpoint: string;
   token: string | undefined;
 }
 
 export interface Answer {
-  response: Response;
+  response: HttpResponse;
   /** Where it came from, after redirects. */
   url: URL;
   /** The last answer of the Hub's own host on the way, which describes the file: its headers. */
-  hubHeaders: Headers | undefined;
+  hubHeaders: HttpResponse["headers"] | undefined;
 }
 
 const MAX_REDIRECTS = 10;
@@ -33,7 +34,7 @@ export async function request(
 ): Promise<Answer> {
   const hub = new URL(context.endpoint).origin;
   let place = new URL(url);
-  let hubHeaders: Headers | undefined;
+  let hubHeaders: HttpResponse["headers"] | undefined;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const own = place.origin === hub;
     const authorization = own && context.token ? { Authorization: `Bearer ${context.token}` } : {};
@@ -51,7 +52,7 @@ async function fetchOnce(
   place: URL,
   headers: Record<string, string>,
   signal: AbortSignal,
-): Promise<Response> {
+): Promise<HttpResponse> {
   try {
     return await context.fetch(place.href, { headers, redirect: "manual", signal });
   } catch (error) {
@@ -60,7 +61,7 @@ async function fetchOnce(
   }
 }
 
-function redirectTarget(response: Response, place: URL): URL {
+function redirectTarget(response: HttpResponse, place: URL): URL {
   const location = response.headers.get("Location") ?? "";
   const target = URL.canParse(location, place.href) ? new URL(location, place) : undefined;
   const secure = target?.protocol === "https:" || (target?.protocol === "http:" && place.protocol === "http:");
@@ -71,7 +72,7 @@ function redirectTarget(response: Response, place: URL): URL {
 }
 
 /** Lets go of a body that isn't wanted. */
-export async function discard(response: Response): Promise<void> {
+export async function discard(response: HttpResponse): Promise<void> {
   await response.body?.cancel().catch(() => undefined);
 }
 
@@ -81,7 +82,7 @@ export async function discard(response: Response): Promise<void> {
  * @param onBytes Called as they come.
  */
 export async function readLimited(
-  response: Response,
+  response: HttpResponse,
   maxBytes: number,
   place: URL,
   signal: AbortSignal,

@@ -1,7 +1,7 @@
-import { open, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { installingMarker } from "../models/completeness.js";
-import { type Manifest, writeManifest } from "../models/manifest.js";
+import { type Manifest, syncDirectory, writeManifest } from "../models/manifest.js";
 import type { HubFile } from "./hub-client.js";
 import { putInPlace } from "./local-copies.js";
 import { refuseLinkedParents } from "./safe-path.js";
@@ -42,15 +42,5 @@ async function removeObsolete(directory: string, manifest: Manifest, previous: M
   const kept = new Set(manifest.files.map((file) => file.path));
   for (const { path } of previous?.files ?? []) {
     if (!kept.has(path)) await rm(join(directory, path), { force: true });
-  }
-}
-
-/** So that a power cut doesn't undo the renames. Some file systems refuse it, and then it isn't needed. */
-async function syncDirectory(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync().catch(() => undefined);
-  } finally {
-    await folder.close();
   }
 }

@@ -1,16 +1,117 @@
-import { EnvHttpProxyAgent, fetch as undiciFetch } from "undici";
+import { readFileSync } from "node:fs";
+import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
+import { type Dispatcher, EnvHttpProxyAgent } from "undici";
+import { PunieError } from "../errors.js";
+import type { Environment } from "../models/places.js";
+import { BodyQueue } from "./body-queue.js";
+import type { HttpFetch, HttpRequest, HttpResponse } from "./http.js";
 
 /** Connections of one download, and a few for what is asked of the Hub beside. */
 const MAX_CONNECTIONS_PER_HOST = 16;
 const CONNECT_TIMEOUT_MS = 15_000;
+/** A server that counts its clients, or helps one, wants to know who asks. */
+const USER_AGENT = "punie";
 
-/** A fetch through the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, and what closes its connections. */
-export function createFetch(): { fetch: typeof fetch; close: () => Promise<void> } {
+/** Files of certificates to trust beside the usual ones, by the names that OpenSSL, Python and curl know. */
+const CA_VARIABLES = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+/** Node reads this itself, unless it is told what to trust. */
+const NODE_CA_VARIABLE = "NODE_EXTRA_CA_CERTS";
+
+/**
+ * An HTTP client that goes through the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` (in lower case too) and
+ * trusts the certificates of `NODE_EXTRA_CA_CERTS`, `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`; and what
+ * closes its connections.
+ *
+ * @throws PunieError `INVALID_OPTION` for a proxy that is no URL, or a file of certificates that can't be read.
+ */
+export function createFetch(env: Environment = process.env): { fetch: HttpFetch; close: () => Promise<void> } {
+  const secureContext = trust(env);
+  const tls = secureContext && { secureContext };
   const agent = new EnvHttpProxyAgent({
     connections: MAX_CONNECTIONS_PER_HOST,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
+    connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
+    // To the Hub through a proxy, and to a proxy that is itself reached by TLS.
+    ...(tls && { requestTls: tls, proxyTls: tls }),
+    httpProxy: proxy(env, "HTTP_PROXY"),
+    httpsProxy: proxy(env, "HTTPS_PROXY"),
+    noProxy: env.no_proxy ?? env.NO_PROXY ?? "",
   });
-  const viaAgent = (input: string | URL, init?: object) => undiciFetch(input, { ...init, dispatcher: agent });
-  // undici's types of the same web interfaces are its own.
-  return { fetch: viaAgent as unknown as typeof fetch, close: () => agent.destroy() };
+  return { fetch: (url, options) => send(agent, new URL(url), options), close: () => agent.destroy() };
+}
+
+function send(agent: Dispatcher, url: URL, { headers, signal }: HttpRequest): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    let body: BodyQueue | undefined;
+    let onAbort = () => reject(signal?.reason);
+    const stopListening = () => signal?.removeEventListener("abort", onAbort);
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart: (controller) => {
+        stopListening();
+        onAbort = () => controller.abort(signal?.reason);
+        if (signal?.aborted) onAbort();
+        else signal?.addEventListener("abort", onAbort, { once: true });
+      },
+      onResponseStart: (controller, status, fields) => {
+        // An interim answer: the true one follows.
+        if (status < 200) return;
+        body = new BodyQueue({
+          pause: () => controller.pause(),
+          resume: () => controller.resume(),
+          abort: () => controller.abort(new Error("nobody reads it")),
+        });
+        const get = (name: string) => text(fields[name.toLowerCase()]);
+        resolve({ status, ok: status < 300, headers: { get }, body });
+      },
+      onResponseData: (_controller, piece) => body?.push(piece),
+      onResponseEnd: () => {
+        stopListening();
+        body?.end();
+      },
+      onResponseError: (_controller, error) => {
+        stopListening();
+        reject(error);
+        body?.end(error);
+      },
+    };
+    if (signal?.aborted) return onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const path = url.pathname + url.search;
+    agent.dispatch(
+      { origin: url.origin, path, method: "GET", headers: { "User-Agent": USER_AGENT, ...headers } },
+      handler,
+    );
+  });
+}
+
+function text(value: string | string[] | undefined): string | null {
+  return value === undefined ? null : [value].flat().join(", ");
+}
+
+const PROXY_PROTOCOLS = new Set(["http:", "https:", "socks5:", "socks:"]);
+
+/** Empty, for undici, where there is none: undefined would have it look at the process's own environment. */
+function proxy(env: Environment, name: "HTTP_PROXY" | "HTTPS_PROXY"): string {
+  const url = env[name.toLowerCase()] || env[name] || "";
+  // A password may stand in it: the message doesn't show it.
+  if (url === "" || (URL.canParse(url) && PROXY_PROTOCOLS.has(new URL(url).protocol))) return url;
+  throw new PunieError("INVALID_OPTION", `${name}: expected the URL of a proxy, such as http://proxy:3128.`);
+}
+
+/** Made once: for each connection anew it would take longer than the connection. */
+function trust(env: Environment): SecureContext | undefined {
+  if (!CA_VARIABLES.some((name) => env[name])) return undefined;
+  const files = new Map<string, string>();
+  for (const name of [NODE_CA_VARIABLE, ...CA_VARIABLES]) if (env[name]) files.set(env[name], name);
+  const given = [...files].map(([file, name]) => readCertificates(file, name));
+  return createSecureContext({ ca: [...rootCertificates, ...given] });
+}
+
+function readCertificates(file: string, name: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new PunieError("INVALID_OPTION", `${name}: ${file} can't be read (${(cause as { code?: string }).code}).`, {
+      cause,
+    });
+  }
 }

@@ -2,8 +2,9 @@ import { constants } from "node:fs";
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { type FileHash, hashRange, startHash } from "../models/file-hash.js";
-import { writeFileDurably } from "../models/manifest.js";
+import type { FileHash } from "../models/file-hash.js";
+import { syncDirectory, writeFileDurably } from "../models/manifest.js";
+import type { FileHasher, HashThread } from "./hash-thread.js";
 import { type Range, RangeSet } from "./range-set.js";
 
 /** Opens a file; injectable, so that a full disk can be had in a test. */
@@ -55,20 +56,25 @@ export class PartialFile {
   readonly done: RangeSet;
   readonly #directory: string;
   readonly #file: FileHandle;
-  #hash;
-  #hashed = 0;
-  #hashing: Promise<void> = Promise.resolve();
+  readonly #hasher: FileHasher;
+  #writing: Promise<void> = Promise.resolve();
   #saving: Promise<void> = Promise.resolve();
 
-  private constructor(directory: string, content: Content, file: FileHandle, done: RangeSet) {
+  private constructor(directory: string, content: Content, file: FileHandle, done: RangeSet, hasher: FileHasher) {
     this.content = content;
     this.done = done;
     this.#directory = directory;
     this.#file = file;
-    this.#hash = startHash(content.hash.type, content.size);
+    this.#hasher = hasher;
   }
 
-  static async open(directory: string, content: Content, openFile: OpenFile = open): Promise<PartialFile> {
+  /** Goes on with what an earlier run left: it is hashed from the file. */
+  static async open(
+    directory: string,
+    content: Content,
+    hashes: HashThread,
+    openFile: OpenFile = open,
+  ): Promise<PartialFile> {
     const file = await openFile(
       partPath(directory, content),
       constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
@@ -77,7 +83,8 @@ export class PartialFile {
     const map = await readMap(directory, content);
     // A map may not claim what isn't there; a shorter file was cut by something else.
     const believable = (map.ranges.at(-1)?.[1] ?? 0) <= size;
-    return new PartialFile(directory, content, file, believable ? map : new RangeSet());
+    const hasher = hashes.add(partPath(directory, content), content.hash.type, content.size);
+    return new PartialFile(directory, content, file, believable ? map : new RangeSet(), hasher);
   }
 
   get isWhole(): boolean {
@@ -85,25 +92,26 @@ export class PartialFile {
   }
 
   /** Writes bytes at a position. They count once `done` has them. */
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    let written = 0;
-    while (written < bytes.length) {
-      const result = await this.#file.write(bytes, written, bytes.length - written, position + written);
-      written += result.bytesWritten;
+  async write(pieces: readonly Uint8Array[], position: number): Promise<void> {
+    // One after the other: the system lets one at a time into a file, and the others would keep its threads waiting.
+    const written = this.#writing.then(() => this.#writeNow(pieces, position));
+    this.#writing = written.catch(() => undefined);
+    await written;
+  }
+
+  async #writeNow(pieces: readonly Uint8Array[], position: number): Promise<void> {
+    let rest = pieces;
+    let at = position;
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.#file.writev(rest, at);
+      at += bytesWritten;
+      rest = without(rest, bytesWritten);
     }
   }
 
   /** Lets the hash catch up with the part without a gap, beside what else goes on. */
-  followHash(signal: AbortSignal): void {
-    this.#hashing = this.#hashing.then(() => this.#hashUpTo(this.done.contiguous, signal));
-    // Seen by `verify`, which awaits it; until then it isn't unhandled.
-    this.#hashing.catch(() => undefined);
-  }
-
-  async #hashUpTo(end: number, signal: AbortSignal): Promise<void> {
-    if (end <= this.#hashed) return;
-    await hashRange(this.#file, this.#hash, this.#hashed, end, signal);
-    this.#hashed = end;
+  followHash(): void {
+    this.#hasher.follow(this.done.contiguous);
   }
 
   /**
@@ -125,10 +133,9 @@ export class PartialFile {
 
   /** Once whole: true when the content is the right one, which then has its verified name. False: nothing is left. */
   async verify(signal: AbortSignal): Promise<boolean> {
-    this.followHash(signal);
-    await this.#hashing;
+    const digest = await this.#hasher.digest(signal);
     await this.#saving.catch(() => undefined);
-    if (this.#hash.digest("hex") !== this.content.hash.value) {
+    if (digest !== this.content.hash.value) {
       await this.#startAnew();
       return false;
     }
@@ -141,17 +148,28 @@ export class PartialFile {
 
   async #startAnew(): Promise<void> {
     await rm(mapPath(this.#directory, this.content), { force: true });
+    // Before the bytes go: after a power cut no map may claim them.
+    await syncDirectory(this.#directory);
     await this.#file.truncate(0);
     this.done.clear();
-    this.#hash = startHash(this.content.hash.type, this.content.size);
-    this.#hashed = 0;
+    this.#hasher.restart();
   }
 
   async close(): Promise<void> {
-    await this.#hashing.catch(() => undefined);
+    this.#hasher.close();
     await this.#saving.catch(() => undefined);
     await this.#file.close();
     // Nothing came: nothing is left.
     if (this.done.total === 0) await rm(partPath(this.#directory, this.content), { force: true });
   }
+}
+
+/** What is left of pieces when the first bytes of them are written. */
+function without(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes;
+  return pieces.flatMap((piece) => {
+    const rest = piece.subarray(Math.min(left, piece.length));
+    left -= piece.length - rest.length;
+    return rest.length > 0 ? [rest] : [];
+  });
 }

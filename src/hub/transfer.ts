@@ -1,11 +1,14 @@
 import { setMaxListeners } from "node:events";
 import { PunieError } from "../errors.js";
-import { diskError } from "./disk.js";
+import { Batch } from "./batch.js";
+import { diskError, requireRoom } from "./disk.js";
 import type { OnProgress } from "./download-events.js";
 import { fetchRange, type RangeBody, type RangeOptions, type RemoteFile } from "./fetch-range.js";
 import { FileTransfer, type Segment } from "./file-transfer.js";
+import { HashThread } from "./hash-thread.js";
 import { type Content, type OpenFile, PartialFile } from "./partial-file.js";
 import type { RateLimit } from "./rate-limit.js";
+import { releaseMemory } from "./release-memory.js";
 import { backoffMs, givenUp, pause, type RetryPolicy } from "./retry.js";
 import { TransientError } from "./transient-error.js";
 
@@ -23,6 +26,12 @@ export interface TransferOptions extends Omit<RangeOptions, "signal"> {
   staging: string;
   openFile: OpenFile;
   connections: number;
+  /** The pieces of an answer are nobody else's, and may be given back. */
+  ownsPieces: boolean;
+  /** Most bytes that one connection is given at a time. */
+  partBytes: number;
+  /** Bytes that are free on the file system of a directory. */
+  freeBytes: (directory: string) => Promise<number>;
   retry: RetryPolicy;
   rateLimit: RateLimit | undefined;
   signal: AbortSignal;
@@ -34,9 +43,9 @@ export interface TransferOptions extends Omit<RangeOptions, "signal"> {
 
 /** Progress that makes an earlier failure forgotten. Less would let a server that sends a byte at a time go on for ever. */
 const REAL_PROGRESS_BYTES = 64 * 1024;
-/** How often a file's progress is told, and how often the map of what is there is written. */
+/** How often a file's progress is told, and how often the disk is asked for the room that is left. */
 const TELL_MS = 100;
-const SAVE_MS = 2_000;
+const ROOM_MS = 2_000;
 /** Times that a file whose hash is wrong is fetched anew. */
 const MAX_REFETCHES = 1;
 
@@ -70,6 +79,8 @@ class Transfer {
   readonly #pending: TransferItem[];
   readonly #opening = new Set<Promise<void>>();
   readonly #active = new Set<FileTransfer>();
+  readonly #hashes = new HashThread();
+  #askedForRoomAt = performance.now();
   #verifiedBytes = 0;
 
   constructor(items: readonly TransferItem[], options: TransferOptions, onBytes: (bytes: number) => void) {
@@ -87,8 +98,7 @@ class Transfer {
     this.#options.signal.throwIfAborted();
     const failed = results.find((result) => result.status === "rejected" && result.reason !== STOPPED);
     if (failed?.status !== "rejected") return;
-    const remaining = this.#options.totalBytes - this.#options.presentBytes - this.#receivedBytes();
-    throw await diskError(failed.reason, this.#options.staging, remaining);
+    throw await diskError(failed.reason, this.#options.staging, this.#remainingBytes());
   }
 
   /** Writes the maps of what isn't finished, and closes all files. */
@@ -98,6 +108,7 @@ class Transfer {
       await file.save().catch(() => undefined);
       await file.partial.close();
     }
+    await this.#hashes.close();
   }
 
   /** One connection: a segment after the other, until none is left. The first failure for good stops all. */
@@ -151,10 +162,10 @@ class Transfer {
   }
 
   async #openAndCheck({ path, content, remote }: TransferItem): Promise<void> {
-    const partial = await PartialFile.open(this.#options.staging, content, this.#options.openFile);
-    const file = new FileTransfer(path, remote, partial);
+    const partial = await PartialFile.open(this.#options.staging, content, this.#hashes, this.#options.openFile);
+    const file = new FileTransfer(path, remote, partial, this.#options.partBytes);
     this.#active.add(file);
-    partial.followHash(this.#signal);
+    partial.followHash();
     await this.#finishIfComplete(file);
   }
 
@@ -176,20 +187,34 @@ class Transfer {
   async #receive(segment: Segment, { isWholeFile, chunks }: RangeBody): Promise<void> {
     const { file } = segment;
     if (isWholeFile && !file.takeWhole(segment)) return;
-    for await (const chunk of chunks) {
-      this.#onBytes(chunk.length);
-      const wanted = chunk.subarray(0, segment.end - segment.position);
-      await file.partial.write(wanted, segment.position);
-      segment.position += wanted.length;
-      file.advance(this.#signal);
-      this.#tell(file);
-      if (wanted.length < chunk.length) {
-        if (isWholeFile) throw tooMuch(file);
-        return;
+    const batch = new Batch();
+    try {
+      for await (const chunk of chunks) {
+        this.#onBytes(chunk.length);
+        const wanted = chunk.subarray(0, segment.end - segment.position - batch.bytes);
+        batch.add(wanted);
+        if (batch.isDue) await this.#write(segment, batch);
+        if (wanted.length < chunk.length) {
+          if (isWholeFile) throw tooMuch(file);
+          return;
+        }
+        await this.#options.rateLimit?.take(chunk.length, this.#signal);
       }
-      await this.#options.rateLimit?.take(chunk.length, this.#signal);
-      if (performance.now() - file.savedAt > SAVE_MS) await file.save();
+    } finally {
+      // However the answer ends: what has come of it is kept.
+      await this.#write(segment, batch);
     }
+  }
+
+  async #write(segment: Segment, batch: Batch): Promise<void> {
+    const pieces = batch.take();
+    if (pieces.length === 0) return;
+    await segment.file.write(segment, pieces);
+    if (this.#options.ownsPieces) releaseMemory(pieces);
+    this.#tell(segment.file);
+    if (performance.now() - this.#askedForRoomAt < ROOM_MS) return;
+    this.#askedForRoomAt = performance.now();
+    await requireRoom(this.#options.staging, this.#remainingBytes(), this.#options.freeBytes);
   }
 
   async #waitToRetry(segment: Segment, error: TransientError, failures: number): Promise<void> {
@@ -212,6 +237,10 @@ class Transfer {
     if (file.refetches > MAX_REFETCHES) throw wrongTwice(file);
     const reason = "wrong hash: it is fetched anew";
     this.#options.onProgress({ type: "retry", file: file.path, reason, waitMs: 0 });
+  }
+
+  #remainingBytes(): number {
+    return this.#options.totalBytes - this.#options.presentBytes - this.#receivedBytes();
   }
 
   #receivedBytes(): number {

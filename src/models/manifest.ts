@@ -46,10 +46,12 @@ export async function readManifest(directory: string): Promise<Manifest | undefi
 
 /** Replaces the manifest by a rename, on disk before it is seen: a power cut leaves the old or the new one. */
 export async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
-  await writeFileDurably(manifestPath(directory), `${JSON.stringify(manifest, null, 2)}\n`);
+  const path = manifestPath(directory);
+  await writeFileDurably(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  await syncDirectory(dirname(path));
 }
 
-/** Writes a small file by way of a temporary one beside it. */
+/** Writes a small file by way of a temporary one beside it: after a power cut it is the old or the new one, whole. */
 export async function writeFileDurably(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.new`;
@@ -61,4 +63,15 @@ export async function writeFileDurably(path: string, text: string): Promise<void
     await file.close();
   }
   await rename(temporary, path);
+}
+
+/** So that a power cut doesn't undo what was made, renamed or removed in it. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    // Some file systems refuse it, and then it isn't needed.
+    await directory.sync().catch(() => undefined);
+  } finally {
+    await directory.close();
+  }
 }

@@ -156,12 +156,13 @@ test("a file that has changed on the Hub starts anew, one that hasn't goes on", 
 function fullAfter(bytes: number, code: string): OpenFile {
   return async (path, flags) => {
     const file = await open(path, flags);
-    const write = file.write.bind(file) as (...args: unknown[]) => Promise<{ bytesWritten: number }>;
-    const limited = async (buffer: Uint8Array, offset: number, length: number, position: number) => {
-      if (position + length > bytes) throw Object.assign(new Error(`${code}: no`), { code, path });
-      return await write(buffer, offset, length, position);
+    const writev = file.writev.bind(file);
+    const limited = async (pieces: Uint8Array[], position: number) => {
+      if (position >= bytes) throw Object.assign(new Error(`${code}: no`), { code, path });
+      // As a system does: as much as there is room for.
+      return await writev([Buffer.concat(pieces).subarray(0, bytes - position)], position);
     };
-    return Object.assign(file, { write: limited }) as FileHandle;
+    return Object.assign(file, { writev: limited }) as FileHandle;
   };
 }
 

@@ -1,11 +1,12 @@
 /** Whether the Hub, or whatever HF_ENDPOINT names instead, can be reached. */
+import type { HttpFetch } from "../../hub/http.js";
 import type { Check } from "./check.js";
 
 /** A proxy that answers at all does so within this. */
 const TIMEOUT_MS = 5_000;
 
 /** Opens a connection: with `download-model` the only thing in punie that does. */
-export async function checkHub(endpoint: string, fetchHub: typeof fetch, timeoutMs = TIMEOUT_MS): Promise<Check> {
+export async function checkHub(endpoint: string, fetchHub: HttpFetch, timeoutMs = TIMEOUT_MS): Promise<Check> {
   const values = { endpoint };
   try {
     const startedAt = performance.now();
@@ -23,9 +24,9 @@ export async function checkHub(endpoint: string, fetchHub: typeof fetch, timeout
   }
 }
 
-/** fetch's own message is "fetch failed": what failed is the cause. */
+/** The web's fetch says "fetch failed": what failed is the cause. Of several addresses tried, only the code is told. */
 function reason(error: unknown): string {
-  const { name, message, cause } = error as Error;
+  const { name, message, cause, code } = error as Error & { code?: string };
   if (name === "TimeoutError") return "no answer in time";
-  return cause instanceof Error && cause.message !== "" ? cause.message : message;
+  return (cause instanceof Error && cause.message) || message || code || name;
 }
