@@ -2,6 +2,7 @@ import { PunieError } from "../errors.js";
 import type { HttpResponse } from "./http.js";
 import { hubError, type Subject } from "./hub-errors.js";
 import { type Answer, discard, type RequestContext, request } from "./hub-request.js";
+import type { Range } from "./range-set.js";
 import { networkError, TransientError } from "./transient-error.js";
 import { Watchdog } from "./watchdog.js";
 
@@ -14,6 +15,8 @@ export interface RemoteFile {
   sha256: string | undefined;
   /** Where the Hub last redirected to: saves a request for each further range, until it no longer answers. */
   location?: URL | undefined;
+  /** How often in a row the whole file came where a part was asked for. */
+  wholeAnswers?: number;
 }
 
 export interface RangeOptions {
@@ -49,7 +52,7 @@ export async function fetchRange(
     const headers = { Range: `bytes=${start}-${end - 1}`, "Accept-Encoding": "identity" };
     const answer = await request(options.context, place, headers, watchdog.signal);
     try {
-      await checkAnswer(answer, file, start, options);
+      await checkAnswer(answer, file, [start, end], options);
       await use({ isWholeFile: answer.response.status === 200, chunks: chunksOf(answer, watchdog) });
     } finally {
       await discard(answer.response);
@@ -59,7 +62,7 @@ export async function fetchRange(
   }
 }
 
-async function checkAnswer(answer: Answer, file: RemoteFile, start: number, options: RangeOptions): Promise<void> {
+async function checkAnswer(answer: Answer, file: RemoteFile, range: Range, options: RangeOptions): Promise<void> {
   const { response, url, hubHeaders } = answer;
   const isHub = url.origin === new URL(options.context.endpoint).origin;
   if (response.status !== 206 && response.status !== 200) {
@@ -78,13 +81,22 @@ async function checkAnswer(answer: Answer, file: RemoteFile, start: number, opti
   if (encoding !== null && encoding !== "identity") {
     throw new TransientError(`${url.host} sends compressed bytes (${encoding})`, { code: "HUB_CORRUPT" });
   }
-  if (response.status === 206) checkContentRange(response, url, file, start);
-  else {
-    const length = response.headers.get("Content-Length");
-    if (length !== null && Number(length) !== file.size) throw sizeLie(url, file, `${length} bytes`);
-  }
+  if (response.status === 206) checkContentRange(response, url, file, range[0]);
+  else checkWhole(response, url, file, range);
   if (!isHub) file.location = url;
 }
+
+function checkWhole(response: HttpResponse, url: URL, file: RemoteFile, [start, end]: Range): void {
+  const length = response.headers.get("Content-Length");
+  if (length !== null && Number(length) !== file.size) throw sizeLie(url, file, `${length} bytes`);
+  if (start === 0 && end === file.size) return;
+  file.wholeAnswers = (file.wholeAnswers ?? 0) + 1;
+  // It may be a slip of one server of many: to fetch all again costs more than to ask again.
+  if (file.wholeAnswers > PATIENCE_FOR_RANGES) return;
+  throw new TransientError(`${url.host} sends the whole file where a part was asked for`, { retryAfterMs: 0 });
+}
+
+const PATIENCE_FOR_RANGES = 2;
 
 function checkContentRange(response: HttpResponse, url: URL, file: RemoteFile, start: number): void {
   const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
@@ -92,6 +104,7 @@ function checkContentRange(response: HttpResponse, url: URL, file: RemoteFile, s
     throw new TransientError(`${url.host} answers with another range than was asked for`, { code: "HUB_CORRUPT" });
   }
   if (match[3] !== "*" && Number(match[3]) !== file.size) throw sizeLie(url, file, `${match[3]} bytes`);
+  file.wholeAnswers = 0;
 }
 
 /** Transient: a page of an intermediary has another size too. */
@@ -109,7 +122,7 @@ async function* chunksOf({ response, url }: Answer, watchdog: Watchdog): AsyncGe
     for await (const chunk of response.body ?? []) {
       watchdog.hold();
       yield chunk;
-      watchdog.touch();
+      watchdog.touch(chunk.length);
     }
   } catch (error) {
     watchdog.signal.throwIfAborted();

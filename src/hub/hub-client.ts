@@ -99,7 +99,7 @@ export class HubClient {
           await discard(response);
           throw hubError(response, this.subject);
         }
-        const bytes = await readLimited(response, maxBytes, url, watchdog.signal, () => watchdog.touch());
+        const bytes = await readLimited(response, maxBytes, url, watchdog.signal, (bytes) => watchdog.touch(bytes));
         return bytes.toString("utf8");
       } finally {
         watchdog.stop();
@@ -161,7 +161,7 @@ async function wholeJson({ response, url }: Answer, watchdog: Watchdog): Promise
       `${url.host} answers with ${type.split(";")[0] || "no type"} where JSON was expected: is a proxy or a login page in between?`,
     );
   }
-  const body = await readLimited(response, MAX_ANSWER_BYTES, url, watchdog.signal, () => watchdog.touch());
+  const body = await readLimited(response, MAX_ANSWER_BYTES, url, watchdog.signal, (bytes) => watchdog.touch(bytes));
   const headers = new Headers({ "Content-Type": "application/json" });
   const link = response.headers.get("Link");
   if (link !== null) headers.set("Link", link);

@@ -86,13 +86,13 @@ export async function readLimited(
   maxBytes: number,
   place: URL,
   signal: AbortSignal,
-  onBytes: () => void,
+  onBytes: (bytes: number) => void,
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
     for await (const chunk of response.body ?? []) {
-      onBytes();
+      onBytes(chunk.length);
       length += chunk.length;
       if (length > maxBytes)
         throw new PunieError("HUB_CORRUPT", `${place.host} answers with more than ${maxBytes} bytes.`);

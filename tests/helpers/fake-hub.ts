@@ -5,6 +5,9 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { type Fault, sendFile } from "./fake-hub-send.js";
+
+export type { Fault };
 
 export interface FakeRepository {
   /** Path to content. */
@@ -38,21 +41,9 @@ export interface SeenRequest {
   count: number;
 }
 
-/** How an answer goes wrong. */
-export interface Fault {
-  status?: number;
-  headers?: Record<string, string>;
-  /** Instead of the true body. */
-  body?: string | Buffer;
-  /** The connection is cut after so many bytes of the body. */
-  cutAfter?: number;
-  /** After so many bytes of the body nothing more comes. */
-  stallAfter?: number;
-  /** One byte in the middle of the body is another. */
-  corrupt?: boolean;
-  /** The whole file comes, whatever range was asked for. */
-  ignoreRange?: boolean;
-}
+/** Repository, revision and path of a file that is asked for. */
+const RESOLVE = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/([^?]+)/;
+const RESOLVE_CACHE = /^\/api\/resolve-cache\/models\/([^/]+\/[^/]+)\/([^/]+)\/([^?]+)/;
 
 export const TOKEN = "hf_fakeTokenForTests";
 const PAGE = 3;
@@ -60,8 +51,10 @@ const PAGE = 3;
 export class FakeHub {
   readonly repositories: Record<string, FakeRepository> = {};
   readonly requests: SeenRequest[] = [];
-  /** Bytes of bodies sent. */
+  /** Bytes of files sent. */
   sentBytes = 0;
+  /** Of each connection. Default: as fast as it can. */
+  bytesPerSecond: number | undefined;
   fault: (request: SeenRequest) => Fault | undefined = () => undefined;
   readonly #hub = createServer((request, response) => this.#serve("hub", request, response));
   readonly #cdn = createServer((request, response) => this.#serve("cdn", request, response));
@@ -103,7 +96,7 @@ export class FakeHub {
       return;
     }
     if (host === "cdn") this.#serveCdn(seen, response, fault);
-    else this.#serveHub(seen, response, fault);
+    else this.#serveHub(seen, request, response, fault);
   }
 
   #serveCdn(seen: SeenRequest, response: ServerResponse, fault: Fault): void {
@@ -116,9 +109,9 @@ export class FakeHub {
     this.#sendFile(file, `"${cdnEtag(file)}"`, {}, seen, response, fault);
   }
 
-  #serveHub(seen: SeenRequest, response: ServerResponse, fault: Fault): void {
-    const api = /^\/api\/models\/([^/]+\/[^/?]+)(?:\/(revision|tree)\/([^/?]+))?/.exec(seen.url);
-    const resolve = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/([^?]+)/.exec(seen.url);
+  #serveHub(seen: SeenRequest, request: IncomingMessage, response: ServerResponse, fault: Fault): void {
+    const api = /^\/api\/models\/([^/]+\/[^/?]+)(?:\/(revision|tree|paths-info)\/([^/?]+))?/.exec(seen.url);
+    const resolve = RESOLVE.exec(seen.url) ?? RESOLVE_CACHE.exec(seen.url);
     const name = api?.[1] ?? resolve?.[1] ?? "";
     const revision = decodeURIComponent(api?.[3] ?? resolve?.[2] ?? "main");
     const repository = this.repositories[name];
@@ -142,6 +135,10 @@ export class FakeHub {
     const at = this.#revision(name, revision);
     if (at === undefined) {
       refuse(response, 404, "RevisionNotFound", `Invalid rev id: ${revision}`);
+      return;
+    }
+    if (api?.[2] === "paths-info") {
+      void this.#sendPathsInfo(at, request, response);
       return;
     }
     if (api?.[2] === "tree") {
@@ -186,6 +183,17 @@ export class FakeHub {
     });
   }
 
+  async #sendPathsInfo(at: FakeRepository, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = "";
+    for await (const chunk of request) text += chunk;
+    const { paths } = JSON.parse(text) as { paths: string[] };
+    const there = paths.flatMap((path) => {
+      const content = at.files[path];
+      return content === undefined ? [] : { ...treeEntry(at, path, content), lastCommit: lastCommit(at) };
+    });
+    sendJson(response, there);
+  }
+
   #sendTree(at: FakeRepository, seen: SeenRequest, response: ServerResponse): void {
     const url = new URL(seen.url, this.endpoint);
     const start = Number(url.searchParams.get("cursor") ?? 0);
@@ -219,6 +227,13 @@ export class FakeHub {
       return;
     }
     const commit = { "X-Repo-Commit": commitId(at) };
+    if (!isLarge(at, path) && !seen.url.startsWith("/api/resolve-cache/")) {
+      // Small files come from a cache on the same host, by a redirect without a host in it.
+      const place = `/api/resolve-cache/models/${name}/${commitId(at)}/${encodeURIComponent(path)}?etag=%22x%22`;
+      const etag = `"${gitBlobId(content)}"`;
+      response.writeHead(307, { ...commit, Location: place, ETag: etag, "X-Linked-Size": content.length }).end();
+      return;
+    }
     if (!isLarge(at, path)) {
       this.#sendFile(content, `"${gitBlobId(content)}"`, commit, seen, response, fault);
       return;
@@ -235,45 +250,24 @@ export class FakeHub {
   #sendFile(
     content: Buffer,
     etag: string,
-    headers: Record<string, string>,
-    seen: SeenRequest,
+    more: Record<string, string>,
+    { range, method }: SeenRequest,
     response: ServerResponse,
     fault: Fault,
   ): void {
-    const match = fault.ignoreRange ? null : /^bytes=(\d+)-(\d*)$/.exec(seen.range ?? "");
-    const start = match ? Number(match[1]) : 0;
-    const end = Math.min(content.length, match?.[2] ? Number(match[2]) + 1 : content.length);
-    if (match && start >= content.length) {
-      response.writeHead(416, { "Content-Range": `bytes */${content.length}` }).end();
-      return;
-    }
-    const body = Buffer.from(content.subarray(start, end));
-    if (fault.corrupt && body.length > 0) body.writeUInt8(body.readUInt8(body.length >> 1) ^ 1, body.length >> 1);
-    response.writeHead(match ? 206 : 200, {
-      ...headers,
-      ETag: etag,
-      "Accept-Ranges": "bytes",
-      "Content-Type": "application/octet-stream",
-      "Content-Length": body.length,
-      ...(match && { "Content-Range": `bytes ${start}-${end - 1}/${content.length}` }),
-      ...fault.headers,
+    const onSent = (bytes: number) => {
+      this.sentBytes += bytes;
+    };
+    const { bytesPerSecond } = this;
+    void sendFile(response, {
+      content,
+      range,
+      method,
+      headers: { ...more, ETag: etag },
+      fault,
+      bytesPerSecond,
+      onSent,
     });
-    if (seen.method === "HEAD") {
-      response.end();
-      return;
-    }
-    const stop = fault.cutAfter ?? fault.stallAfter;
-    if (stop === undefined || stop >= body.length) {
-      this.sentBytes += body.length;
-      response.end(body);
-      return;
-    }
-    this.sentBytes += stop;
-    response.write(body.subarray(0, stop), () => {
-      // Not at once: the client shall see these bytes before the end.
-      if (fault.cutAfter !== undefined) setTimeout(() => response.destroy(), 20);
-    });
-    response.flushHeaders();
   }
 }
 
@@ -282,7 +276,10 @@ function addressOf(server: Server): string {
 }
 
 function fileOf(url: string): string | undefined {
-  const match = /\/resolve\/[^/]+\/([^?]+)/.exec(url) ?? /^\/blob\/[^/]+\/[^/]+\/[^/]+\/([^?]+)/.exec(url);
+  const match =
+    RESOLVE_CACHE.exec(url)?.slice(2) ??
+    /\/resolve\/[^/]+\/([^?]+)/.exec(url) ??
+    /^\/blob\/[^/]+\/[^/]+\/[^/]+\/([^?]+)/.exec(url);
   return match?.[1] && decodeURIComponent(match[1]);
 }
 
@@ -308,6 +305,10 @@ function treeEntry(at: FakeRepository, path: string, content: Buffer): object {
   const size = at.listedSizes?.[path] ?? content.length;
   const entry = { type: "file", oid: gitBlobId(content), size, path };
   return isLarge(at, path) ? { ...entry, lfs: { oid: sha256(content), size, pointerSize: 134 } } : entry;
+}
+
+function lastCommit(at: FakeRepository): object {
+  return { id: commitId(at), title: "upload", date: "2025-01-01T00:00:00.000Z" };
 }
 
 function isLarge(at: FakeRepository, path: string): boolean {
