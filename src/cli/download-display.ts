@@ -1,7 +1,7 @@
 /** What a user sees of a running download: bars on a terminal, lines elsewhere. */
-import { MultiBar, type SingleBar } from "cli-progress";
 import type { DownloadEvent } from "../hub/download-events.js";
 import { formatBytes, formatDuration } from "./format-size.js";
+import { LiveLines, type LiveTerminal } from "./live-lines.js";
 import { note, noteStream } from "./output.js";
 import { RateMeter } from "./rate-meter.js";
 
@@ -32,104 +32,116 @@ export class LineDisplay implements DownloadDisplay {
 
 const LINE_EVERY_MS = 5_000;
 
-/** One bar for each file under way, and one for all. */
+/** One bar for all, and one for each file under way. */
 export class BarDisplay implements DownloadDisplay {
-  readonly #bars: MultiBar;
-  readonly #files = new Map<string, { bar: SingleBar; meter: RateMeter }>();
-  #all: { bar: SingleBar; meter: RateMeter } | undefined;
+  readonly #terminal: LiveTerminal;
+  readonly #files = new Map<string, Bar>();
+  #all: Bar | undefined;
+  #lines: LiveLines | undefined;
 
-  constructor(stream: NodeJS.WritableStream = noteStream) {
-    this.#bars = new MultiBar({
-      stream,
-      // Read at each drawing, so that a resized terminal is followed; 0 where the size isn't known.
-      format: (_options, params, payload: BarPayload) =>
-        barLine(payload, params.value, params.total, (stream as { columns?: number }).columns || DEFAULT_COLUMNS),
-      gracefulExit: false,
-      clearOnComplete: false,
-      emptyOnZero: true,
-      fps: 8,
-    });
+  constructor(terminal: LiveTerminal = noteStream) {
+    this.#terminal = terminal;
   }
 
   show(event: DownloadEvent): void {
+    const line = eventLine(event);
     switch (event.type) {
       case "plan":
-        note(eventLine(event) as string);
-        this.#all = this.#add("all files", event.totalBytes, event.haveBytes);
-        break;
-      case "progress": {
-        const file = this.#files.get(event.file) ?? this.#addFile(event.file, event.fileSize, event.fileBytes);
-        update(file, event.fileBytes);
-        if (this.#all) update(this.#all, event.bytes);
-        break;
-      }
-      case "file": {
-        const file = this.#files.get(event.file);
-        if (file) this.#bars.remove(file.bar);
+        this.#terminal.write(`${line}\n`);
+        this.#all = new Bar("all files", event.totalBytes, event.haveBytes);
+        this.#lines = new LiveLines(this.#terminal, (columns) => this.#bars().map((bar) => bar.line(columns)));
+        return;
+      case "progress":
+        this.#file(event.file, event.fileSize, event.fileBytes).move(event.fileBytes);
+        this.#all?.move(event.bytes);
+        return;
+      case "file":
         this.#files.delete(event.file);
-        this.#bars.log(`${eventLine(event)}\n`);
         break;
-      }
-      default: {
-        const line = eventLine(event);
-        // Between the bars a line is printed above them.
-        if (line !== undefined && this.#all) this.#bars.log(`${line}\n`);
-        else if (line !== undefined) note(line);
-      }
     }
+    if (line === undefined) return;
+    if (this.#lines) this.#lines.print(line);
+    else this.#terminal.write(`${line}\n`);
   }
 
+  /** Of an unfinished download it stays on the screen how far it has come. */
   stop(): void {
-    if (this.#all === undefined) return;
-    for (const { bar } of this.#files.values()) this.#bars.remove(bar);
-    this.#bars.stop();
-    this.#all = undefined;
+    const { columns } = this.#lines ?? { columns: 0 };
+    this.#lines?.stop(this.#all && !this.#all.isFull ? [this.#all.stoppedLine(columns)] : []);
   }
 
-  #addFile(name: string, size: number, have: number) {
-    const file = this.#add(name, size, have);
-    this.#files.set(name, file);
-    return file;
+  #bars(): Bar[] {
+    return [...(this.#all ? [this.#all] : []), ...this.#files.values()];
   }
 
-  #add(label: string, total: number, have: number) {
-    const meter = new RateMeter();
-    meter.start(have);
-    const payload: BarPayload = { label, meter };
-    return { bar: this.#bars.create(total, have, payload), meter };
+  #file(name: string, size: number, have: number): Bar {
+    const known = this.#files.get(name) ?? new Bar(name.replace(/\.safetensors$/, ""), size, have);
+    this.#files.set(name, known);
+    return known;
   }
 }
 
-const DEFAULT_COLUMNS = 80;
+class Bar {
+  readonly #label: string;
+  readonly #total: number;
+  readonly #meter = new RateMeter();
+  #bytes: number;
 
-interface BarPayload {
+  constructor(label: string, total: number, have: number) {
+    this.#label = label;
+    this.#total = total;
+    this.#bytes = have;
+    this.#meter.start(have);
+  }
+
+  move(bytes: number): void {
+    this.#bytes = bytes;
+    this.#meter.add(bytes);
+  }
+
+  get isFull(): boolean {
+    return this.#bytes >= this.#total;
+  }
+
+  line(columns: number): string {
+    return barLine({ label: this.#label, meter: this.#meter }, this.#bytes, this.#total, columns);
+  }
+
+  /** Without a rate, which it no longer has. */
+  stoppedLine(columns: number): string {
+    return barLine({ label: this.#label, meter: new RateMeter() }, this.#bytes, this.#total, columns);
+  }
+}
+
+interface BarLabels {
   label: string;
   meter: RateMeter;
-}
-
-function update({ bar, meter }: { bar: SingleBar; meter: RateMeter }, bytes: number): void {
-  meter.add(bytes);
-  bar.update(bytes);
 }
 
 const MAX_BAR = 30;
 const MIN_BAR = 5;
 const MAX_LABEL = 36;
 
-/** One line that fits the terminal: first the bar goes short, then the name, then the rate goes. */
-export function barLine({ label, meter }: BarPayload, bytes: number, total: number, columns: number): string {
+/** One line that fits the terminal: first the bar goes, then the sizes, the time left, the rate; last the name is cut. */
+export function barLine({ label, meter }: BarLabels, bytes: number, total: number, columns: number): string {
   const room = Math.max(1, columns - 1);
   const done = percent(bytes, total);
-  const detail = progressText(bytes, total, meter);
-  const name = shorten(label, Math.min(MAX_LABEL, Math.max(MIN_NAME, room - detail.length - MIN_BAR - 8)));
-  const width = Math.min(MAX_BAR, room - name.length - detail.length - done.length - 5);
-  const whole = Math.round(Math.max(0, width) * Math.min(1, total === 0 ? 1 : bytes / total));
-  const bar = width >= MIN_BAR ? `[${"=".repeat(whole)}${"-".repeat(width - whole)}] ` : "";
-  const line = `${name} ${bar}${done} ${detail}`;
-  return line.length <= room ? line : shorten(`${name} ${done}`, room);
+  const name = shorten(label, MAX_LABEL);
+  const details = [progressText(bytes, total, meter), speedText(bytes, total, meter), rateText(meter), ""];
+  for (const detail of details) {
+    const text = detail === "" ? done : `${done} ${detail}`;
+    const left = room - name.length - text.length - 1;
+    if (left >= 0) return `${name} ${barOf(left - 3, bytes, total)}${text}`;
+  }
+  return shorten(`${shorten(name, Math.max(1, room - done.length - 1))} ${done}`, room);
 }
 
-const MIN_NAME = 8;
+function barOf(room: number, bytes: number, total: number): string {
+  if (room < MIN_BAR) return "";
+  const width = Math.min(MAX_BAR, room);
+  const whole = Math.round(width * Math.min(1, total === 0 ? 1 : bytes / total));
+  return `[${"=".repeat(whole)}${"-".repeat(width - whole)}] `;
+}
 
 function shorten(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
@@ -140,10 +152,18 @@ function percent(bytes: number, total: number): string {
 }
 
 function progressText(bytes: number, total: number, meter: RateMeter): string {
+  const speed = speedText(bytes, total, meter);
+  return `${formatBytes(bytes)} of ${formatBytes(total)}${speed === "" ? "" : `, ${speed}`}`;
+}
+
+function speedText(bytes: number, total: number, meter: RateMeter): string {
   const rate = meter.bytesPerSecond;
   const left = rate > 0 && bytes < total ? `, ${formatDuration((total - bytes) / rate)} left` : "";
-  const speed = rate > 0 ? `, ${formatBytes(rate)}/s` : "";
-  return `${formatBytes(bytes)} of ${formatBytes(total)}${speed}${left}`;
+  return `${rateText(meter)}${left}`;
+}
+
+function rateText({ bytesPerSecond: rate }: RateMeter): string {
+  return rate > 0 ? `${formatBytes(rate)}/s` : "";
 }
 
 /** What an event is as a line; undefined for those that are no line of their own. */
