@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PunieError } from "../errors.js";
-import { isRunning } from "./running-process.js";
+import { isRunning, startTime } from "./running-process.js";
 import { errorCode, isAbsent } from "./system-error.js";
 
 /**
@@ -31,6 +31,8 @@ interface Holder {
   id: string;
   pid: number;
   host: string;
+  /** When the process started, where the system tells. */
+  started?: string | undefined;
   since: string;
 }
 
@@ -40,7 +42,13 @@ interface Holder {
  */
 export async function acquireLock(path: string, what: string): Promise<DirectoryLock> {
   await mkdir(dirname(path), { recursive: true });
-  const own: Holder = { id: randomUUID(), pid: process.pid, host: hostname(), since: new Date().toISOString() };
+  const own: Holder = {
+    id: randomUUID(),
+    pid: process.pid,
+    host: hostname(),
+    started: startTime(process.pid),
+    since: new Date().toISOString(),
+  };
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     if (await claim(path, own, MAX_GUARDS)) return hold(path, own, what);
     const found = await inspect(path);
@@ -56,6 +64,13 @@ export async function acquireLock(path: string, what: string): Promise<Directory
 export async function isLocked(path: string): Promise<boolean> {
   const found = await inspect(path);
   return found !== "gone" && !found.isDead;
+}
+
+/** Removes the lock of a process that was killed; one that is held is left alone. */
+export async function clearDeadLock(path: string): Promise<void> {
+  // It is in nobody's way: where it can't be removed it stays.
+  const lock = (await isAbandoned(path)) && (await acquireLock(path, path).catch(() => undefined));
+  if (lock) await lock.release();
 }
 
 /** Makes the file `own`, a dead holder's too. False when another has it, or was faster. */
@@ -147,8 +162,9 @@ async function readHolder(path: string): Promise<Holder | "gone"> {
     throw error;
   }
   try {
-    const { id, pid, host, since } = JSON.parse(text) as Record<string, unknown>;
-    return { id: String(id), pid: Number(pid), host: String(host), since: String(since) };
+    const { id, pid, host, started, since } = JSON.parse(text) as Record<string, unknown>;
+    const known = typeof started === "string" ? started : undefined;
+    return { id: String(id), pid: Number(pid), host: String(host), started: known, since: String(since) };
   } catch {
     return { id: "", pid: 0, host: "", since: "" };
   }
@@ -157,13 +173,20 @@ async function readHolder(path: string): Promise<Holder | "gone"> {
 async function inspect(path: string): Promise<{ holder: Holder; isDead: boolean } | "gone"> {
   const holder = await readHolder(path);
   if (holder === "gone") return "gone";
-  if (holder.host === hostname() && holder.pid > 0 && !isRunning(holder.pid)) return { holder, isDead: true };
+  if (holder.host === hostname() && holder.pid > 0 && !isStillRunning(holder)) return { holder, isDead: true };
   try {
     return { holder, isDead: Date.now() - (await stat(path)).mtimeMs > STALE_MS };
   } catch (error) {
     if (isAbsent(error)) return "gone";
     throw error;
   }
+}
+
+/** False also when its number is another process's now. */
+function isStillRunning({ pid, started }: Holder): boolean {
+  if (!isRunning(pid)) return false;
+  const found = started === undefined ? undefined : startTime(pid);
+  return found === undefined || found === started;
 }
 
 function locked(what: string, path: string, holder: Holder | "gone"): PunieError {

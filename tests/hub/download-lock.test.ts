@@ -48,6 +48,12 @@ test("a second download of a model says who holds it, another model doesn't wait
 test.each<[string, object | string, number, boolean]>([
   ["a dead process here", DEAD_HERE, 0, true],
   ["a living process here", { id: "a", pid: process.pid, host: hostname(), since: "" }, 0, false],
+  [
+    "another process here that had the same number",
+    { ...DEAD_HERE, pid: process.pid, started: "1" },
+    0,
+    process.platform === "linux",
+  ],
   ["another host, touched just now", ELSEWHERE, 0, false],
   ["another host, long untouched", ELSEWHERE, 600, true],
   ["a process killed before it wrote its name", "", 600, true],
@@ -110,6 +116,14 @@ test("release leaves a lock alone that another has taken over", async () => {
   await placeLock({ id: "other", pid: process.pid, host: hostname(), since: "" });
   await lock.release();
   expect(await readFile(path, "utf8")).toContain("other");
+});
+
+test("of a process that was killed when all was done no lock is left", async () => {
+  await downloadModel(NAME, setup.options());
+  await placeLock(DEAD_HERE);
+  await downloadModel(NAME, setup.options());
+  expect(setup.events.at(-1)).toMatchObject({ type: "up-to-date" });
+  await setup.expectWhole();
 });
 
 test("a model isn't removed while it is downloaded", async () => {
