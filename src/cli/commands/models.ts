@@ -150,17 +150,22 @@ async function verify(name: string, flags: ModelsFlags): Promise<void> {
     };
     const files = await verifyModel(found.path, { signal, onFile });
     if (flags.json) answerJson({ name: found.name, path: found.path, files });
-    const wrong = files.filter((file) => file.state !== "ok").length;
-    if (wrong === 0) return;
+    const wrong = files.filter((file) => file.state !== "ok");
+    if (wrong.length === 0) return;
     const again =
-      found.source === "models-dir"
-        ? ` Fetch it again with: ${downloadCommand(found.name, flags.modelsDir)} --force`
-        : "";
+      found.source === "models-dir" ? ` Fetch what is wrong again with: ${repairCommand(found, wrong, flags)}` : "";
     throw new PunieError(
       "MODEL_CORRUPT",
-      `${found.path}: ${wrong} of ${files.length} files are not what was downloaded.${again}`,
+      `${found.path}: ${wrong.length} of ${files.length} files are not what was downloaded.${again}`,
     );
   });
+}
+
+/** A file that isn't there is fetched, and no other. */
+function repairCommand({ path, name }: ResolvedModel, wrong: readonly VerifiedFile[], flags: ModelsFlags): string {
+  const changed = wrong.filter((file) => file.state === "changed").map((file) => shellQuote(join(path, file.path)));
+  const removal = changed.length === 0 ? "" : `rm ${changed.join(" ")} && `;
+  return removal + downloadCommand(name, flags.modelsDir);
 }
 
 /** A download of ours is verified also when files are missing from it, and it doesn't count as a model. */
