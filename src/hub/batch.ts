@@ -1,5 +1,3 @@
-/** Enough that writing costs little beside receiving, little enough that it is no memory to speak of. */
-const DUE_BYTES = 1024 * 1024;
 /** Of a slow connection little is lost when the process is killed, and progress is seen. */
 const DUE_MS = 200;
 /** What systems take in one call, at least. */
@@ -10,6 +8,12 @@ export class Batch {
   bytes = 0;
   #pieces: Uint8Array[] = [];
   #takenAt = performance.now();
+  readonly #dueBytes: number;
+
+  /** @param dueBytes So many are written at once. */
+  constructor(dueBytes: number) {
+    this.#dueBytes = dueBytes;
+  }
 
   add(piece: Uint8Array): void {
     if (piece.length === 0) return;
@@ -18,7 +22,7 @@ export class Batch {
   }
 
   get isDue(): boolean {
-    if (this.bytes >= DUE_BYTES || this.#pieces.length >= DUE_PIECES) return true;
+    if (this.bytes >= this.#dueBytes || this.#pieces.length >= DUE_PIECES) return true;
     return performance.now() - this.#takenAt >= DUE_MS;
   }
 

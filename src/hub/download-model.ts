@@ -2,7 +2,7 @@ import { mkdir, open, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PunieError } from "../errors.js";
 import { type Completeness, inspectModel } from "../models/completeness.js";
-import { acquireLock, type DirectoryLock } from "../models/directory-lock.js";
+import { acquireLock, clearDeadLock, type DirectoryLock } from "../models/directory-lock.js";
 import { type Manifest, PUNIE_DIRECTORY } from "../models/manifest.js";
 import { modelLockPath } from "../models/remove-model.js";
 import { checkModelType } from "./check-model-type.js";
@@ -83,7 +83,10 @@ export async function planDownload(name: string, options: DownloadOptions = {}):
 async function download(session: Session): Promise<DownloadResult> {
   const before = await inspectModel(session.directory);
   const info = await latest(session, before);
-  if (info === undefined || isSettled(session, before, info)) return asItIs(session, before, info);
+  if (info === undefined || isSettled(session, before, info)) {
+    await clearDeadLock(modelLockPath(session.directory));
+    return asItIs(session, before, info);
+  }
 
   // Before anything is written: a repository that can't be had leaves no trace.
   const plan = await planFiles(session, info.commit, before);

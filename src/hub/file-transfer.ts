@@ -123,7 +123,7 @@ export class FileTransfer {
    * process that is killed loses no more than a part.
    */
   async #saveInTime(): Promise<void> {
-    const isDue = this.#unsavedBytes >= this.#partBytes / 2 || performance.now() - this.#savedAt >= SAVE_MS;
+    const isDue = this.#unsavedBytes >= this.#partBytes / 4 || performance.now() - this.#savedAt >= SAVE_MS;
     if (isDue && this.#saving === undefined) {
       this.#saving = this.save()
         .catch((error: unknown) => {
@@ -133,7 +133,7 @@ export class FileTransfer {
           this.#saving = undefined;
         });
     }
-    if (this.#unsavedBytes >= this.#partBytes) await this.#saving;
+    if (this.#unsavedBytes >= this.#partBytes / 2) await this.#saving;
     if (this.#saveError !== undefined) throw this.#saveError;
   }
 

@@ -33,9 +33,10 @@ export async function installFiles(
   }
   for (const folder of new Set(files.map((file) => dirname(join(directory, file.path))))) await syncDirectory(folder);
   await writeManifest(directory, manifest);
-  await rm(marker);
   await removeObsolete(directory, manifest, previous);
   await rm(staging, { recursive: true, force: true });
+  // Last: whatever is cut off before is done again.
+  await rm(marker);
 }
 
 async function removeObsolete(directory: string, manifest: Manifest, previous: Manifest | undefined): Promise<void> {

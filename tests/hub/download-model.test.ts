@@ -185,6 +185,9 @@ test("takes files from the Hugging Face cache when their hash is right", async (
   const blobs = join(setup.home, ".cache/huggingface/hub/models--org--model/blobs");
   await mkdir(blobs, { recursive: true });
   await writeFile(join(blobs, sha256(weights)), weights);
+  const { totalBytes, fetchBytes } = await planDownload(NAME, setup.options());
+  expect(totalBytes - fetchBytes).toBe(weights.length);
+  setup.hub.requests.length = 0;
   await downloadModel(NAME, setup.options());
   expect(fetched()).not.toContain("model.safetensors");
   await setup.expectWhole();
