@@ -36,7 +36,7 @@ export class LiveLines {
 
   /** A line that stays, above those that are drawn. */
   print(line: string): void {
-    this.#write(`${line}\n`);
+    this.#write(asLine(line));
   }
 
   draw(): void {
@@ -49,7 +49,7 @@ export class LiveLines {
     this.#isStopped = true;
     clearInterval(this.#timer);
     this.#terminal.off("resize", this.#onResize);
-    this.#terminal.write(this.#erasing() + last.map((line) => `${line}\n`).join(""));
+    this.#terminal.write(this.#toTop() + last.map(asLine).join("") + CLEAR_BELOW);
   }
 
   get columns(): number {
@@ -60,15 +60,22 @@ export class LiveLines {
     if (this.#isStopped) return;
     // What scrolled out of sight can't be drawn again: the last row is the cursor's.
     const lines = this.#render(this.columns).slice(0, Math.max(1, (this.#terminal.rows || DEFAULT_ROWS) - 1));
-    const erasing = this.#erasing();
+    const toTop = this.#toTop();
     this.#drawn = lines;
-    // At once, so that nothing flickers.
-    this.#terminal.write(erasing + above + lines.map((line) => `${line}\n`).join(""));
+    // At once and line over line, so that nothing flickers. What is left below is cleared last: from the first row of a
+    // screen some terminals take that for clearing all, and keep a copy each time.
+    this.#terminal.write(toTop + above + lines.map(asLine).join("") + CLEAR_BELOW);
   }
 
-  /** Takes the cursor to where the lines begin, and clears from there. */
-  #erasing(): string {
+  /** Takes the cursor to where the lines begin. */
+  #toTop(): string {
     const rows = this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / this.columns)), 0);
-    return rows === 0 ? "" : `\u001b[${rows}A\r\u001b[J`;
+    return rows === 0 ? "" : `\r\u001b[${rows}A`;
   }
+}
+
+const CLEAR_BELOW = "\u001b[J";
+
+function asLine(text: string): string {
+  return `${text}\u001b[K\n`;
 }

@@ -10,8 +10,10 @@ class FakeTerminal extends EventEmitter {
   rows = 24;
   written = "";
 
+  /** Without the clearing of what is right of a line and below the last, which shows only where something was. */
   write(text: string): void {
-    this.written += text;
+    expect(text).toMatch(/^(\r\u001b\[\d+A)?(.*\u001b\[K\n)*\u001b\[J$|^[^\u001b]*\n$/);
+    this.written += text.replaceAll("\u001b[K", "").replace("\u001b[J", "");
   }
 
   /** What was written since the last call. */
@@ -30,7 +32,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-const up = (rows: number) => `\u001b[${rows}A\r\u001b[J`;
+const up = (rows: number) => `\r\u001b[${rows}A`;
 
 test("draws over what it drew, and prints above it", () => {
   let step = 0;

@@ -54,7 +54,9 @@ export function downloadModelCommand(): Command {
 }
 
 const EXAMPLES = `
+Ctrl-C stops it and keeps what has come. Afterwards: punie models list, verify, remove.
 Access to gated and private models: set HF_TOKEN, or run 'hf auth login' once.
+Network: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE; HF_ENDPOINT for a mirror; HF_HUB_OFFLINE=1 to ask nobody.
 
 Examples:
   $ punie download-model --list
