@@ -8,8 +8,8 @@
 namespace punie::engine {
 
 /// Cuts a forward pass short. Other threads say that the engine stops, or that a request is cancelled; the pool
-/// that runs the pass's steps looks at the flag and leaves out the rest. A pass of tokens serves several requests and is
-/// short, so only one over a prompt, which is one request's, is cut by a cancellation.
+/// that runs the pass's steps looks at the flag and leaves out the rest. A pass of tokens serves several requests and
+/// is short, so only one over a prompt, which is one request's, is cut by a cancellation.
 class Interrupt {
  public:
   /// What the kernels look at.
