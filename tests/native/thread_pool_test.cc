@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <memory>
 #include <numeric>
 #include <thread>
 
@@ -91,6 +92,54 @@ const Test thread_limit("no more threads work on a job than it asked for", [] {
     --inside;
   });
   check(most <= 2, std::to_string(most) + " threads at once");
+});
+
+const Test in_order("the steps of a job run one after another, each after all pieces of the one before", [] {
+  for (const int threads : {1, 2, 5}) {
+    std::atomic<int64_t> done{0};
+    std::atomic<bool> early{false};
+    std::vector<kernels::Step> steps;
+    for (int64_t step = 0; step < 200; ++step) {
+      const int64_t before = step * 37;
+      steps.push_back({37, 1 + step % 40, [&, before](int64_t begin, int64_t end) {
+                         if (done < before) early = true;
+                         done += end - begin;
+                       }});
+    }
+    ThreadPool::shared().run(threads, steps);
+    check(done == 200 * 37 && !early, std::to_string(threads) + " threads");
+  }
+});
+
+const Test stopped("a job that is told to stop leaves out what had not begun", [] {
+  std::atomic<bool> stop{false};
+  std::atomic<int> later{0};
+  const std::vector<kernels::Step> steps{{8, 1, [&](int64_t, int64_t) { stop = true; }},
+                                         {8, 1, [&](int64_t, int64_t) { ++later; }}};
+  ThreadPool::shared().run(2, steps, &stop);
+  check(later == 0, "a later step ran");
+});
+
+const Test shared_fairly("a worker goes from one long job to another that waits", [] {
+  // A pool of its own, with one worker; its thread outlives the test.
+  static ThreadPool& pool = *std::make_unique<ThreadPool>().release();
+  std::atomic<bool> stop{false};
+  std::atomic<int> helped[2] = {};
+  const auto job = [&](int index) {
+    const auto caller = std::this_thread::get_id();
+    const kernels::Step step{4, 1, [&, caller](int64_t, int64_t) {
+                               if (std::this_thread::get_id() != caller) ++helped[index];
+                               const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+                               while (std::chrono::steady_clock::now() < end) {
+                               }
+                               if (helped[0] > 0 && helped[1] > 0) stop = true;
+                             }};
+    pool.run(2, std::vector<kernels::Step>(20000, step), &stop);
+  };
+  std::thread other([&] { job(1); });
+  job(0);
+  other.join();
+  check(helped[0] > 0 && helped[1] > 0, "one job had the worker for itself");
 });
 
 const Test thrown("an exception of a piece reaches the caller and leaves the pool usable", [] {
