@@ -27,17 +27,6 @@ inline __m256 load_some(const char* from, int64_t count) {
   return load_eight<type>(bytes);
 }
 
-template <FloatType type>
-inline __m256 broadcast(const char* from) {
-  if constexpr (type == FloatType::f32) {
-    return _mm256_set1_ps(load_unaligned<float>(from));
-  } else {
-    const auto bits = static_cast<int16_t>(load_unaligned<uint16_t>(from));
-    if constexpr (type == FloatType::f16) return _mm256_cvtph_ps(_mm_set1_epi16(bits));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_set1_epi16(bits), 16));
-  }
-}
-
 inline float sum_lanes(__m256 v) {
   __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   half = _mm_add_ps(half, _mm_movehl_ps(half, half));

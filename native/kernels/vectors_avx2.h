@@ -46,7 +46,6 @@ struct Avx2 {
     _mm256_maskstore_ps(to, first(count), v);
   }
   static Floats to_floats(Ints v) { return _mm256_cvtepi32_ps(v); }
-  static Floats as_floats(Ints v) { return _mm256_castsi256_ps(v); }
   static Ints as_ints(Floats v) { return _mm256_castps_si256(v); }
   static Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
   static Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
