@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "error.h"
 
@@ -66,6 +67,51 @@ Napi::Array array_of(const Napi::Object& object, const char* name) {
   return value.As<Napi::Array>();
 }
 
+nn::RopeConfig read_rope(const Napi::Object& config) {
+  using Type = nn::RopeScaling::Type;
+  const std::map<std::string, Type> types{
+      {"linear", Type::linear}, {"dynamic", Type::dynamic}, {"llama3", Type::llama3}, {"yarn", Type::yarn}};
+  nn::RopeConfig rope;
+  rope.dimensions = static_cast<int>(integer(config, "ropeDimensions", 1, kMostDimension));
+  rope.theta = number(config, "ropeTheta");
+  rope.traditional = boolean_or(config, "ropeTraditional", false);
+  rope.max_position_embeddings = integer(config, "maxPositionEmbeddings", 1, kMostDimension);
+  const auto value = config.Get("ropeScaling");
+  if (value.IsUndefined()) return rope;
+  const auto scaling = object_of(value, "ropeScaling");
+  const auto type = types.find(text(scaling, "type"));
+  if (type == types.end()) invalid("ropeScaling.type", "'linear', 'dynamic', 'llama3' or 'yarn'");
+  nn::RopeScaling read;
+  read.type = type->second;
+  read.factor = number(scaling, "factor");
+  const auto field = [&](const char* name, float& target) { target = number_or(scaling, name, target); };
+  field("lowFreqFactor", read.low_freq_factor);
+  field("highFreqFactor", read.high_freq_factor);
+  field("originalMaxPositionEmbeddings", read.original_max_position_embeddings);
+  field("betaFast", read.beta_fast);
+  field("betaSlow", read.beta_slow);
+  field("mscale", read.mscale);
+  field("mscaleAllDim", read.mscale_all_dim);
+  rope.scaling = read;
+  return rope;
+}
+
+std::vector<models::LayerType> read_layer_types(const Napi::Array& array) {
+  std::vector<models::LayerType> types;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const auto value = array.Get(i);
+    const auto name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+    if (name == "full_attention") {
+      types.push_back(models::LayerType::full_attention);
+    } else if (name == "sliding_attention") {
+      types.push_back(models::LayerType::sliding_attention);
+    } else {
+      invalid("layerTypes", "a list of names of layer types");
+    }
+  }
+  return types;
+}
+
 models::ModelConfig read_config(const Napi::Object& object) {
   models::ModelConfig config;
   const auto size = [&](const char* name) { return integer(object, name, 1, kMostDimension); };
@@ -79,24 +125,16 @@ models::ModelConfig read_config(const Napi::Object& object) {
   config.vocab_size = size("vocabSize");
   config.max_position_embeddings = size("maxPositionEmbeddings");
   config.rms_norm_eps = number(object, "rmsNormEps");
-  config.rope_theta = number(object, "ropeTheta");
-  config.rope_traditional = boolean_or(object, "ropeTraditional", false);
   config.tie_word_embeddings = boolean_or(object, "tieWordEmbeddings", false);
   config.attention_bias = boolean_or(object, "attentionBias", false);
   config.mlp_bias = boolean_or(object, "mlpBias", false);
-  if (const auto value = object.Get("ropeScaling"); !value.IsUndefined()) {
-    const auto scaling = object_of(value, "ropeScaling");
-    const auto type = text(scaling, "type");
-    if (type != "linear" && type != "llama3") invalid("ropeScaling.type", "'linear' or 'llama3'");
-    nn::RopeScaling read;
-    read.type = type == "linear" ? nn::RopeScaling::Type::linear : nn::RopeScaling::Type::llama3;
-    read.factor = number(scaling, "factor");
-    read.low_freq_factor = number_or(scaling, "lowFreqFactor", read.low_freq_factor);
-    read.high_freq_factor = number_or(scaling, "highFreqFactor", read.high_freq_factor);
-    read.original_max_position_embeddings =
-        number_or(scaling, "originalMaxPositionEmbeddings", read.original_max_position_embeddings);
-    config.rope_scaling = read;
+  config.layer_types.assign(static_cast<std::size_t>(config.num_hidden_layers), models::LayerType::full_attention);
+  if (const auto value = object.Get("layerTypes"); !value.IsUndefined()) {
+    config.layer_types = read_layer_types(array_of(object, "layerTypes"));
   }
+  if (const auto value = object.Get("slidingWindow"); !value.IsUndefined())
+    config.sliding_window = size("slidingWindow");
+  config.rope = read_rope(object);
   return config;
 }
 

@@ -47,24 +47,29 @@ void write_output(const float* total, int64_t head_dim, float* y) {
 
 }  // namespace
 
-Attention::Attention(const KeyValueCache& cache, int64_t n, int64_t heads, int64_t first_position, float scale,
-                     int threads)
+Attention::Attention(const KeyValueCache& cache, int64_t n, int64_t heads, int64_t first_position, int64_t window,
+                     float scale, int threads)
     : cache_(cache),
       n_(n),
       heads_(heads),
       group_(heads / cache.kv_heads),
       first_position_(first_position),
+      window_(window > 0 ? window : first_position + n),
       scale_(scale),
       unit_rows_(std::max<int64_t>(1, piece_queries / group_)) {
   const int64_t keys = first_position + n;
   const int64_t blocks = (n + unit_rows_ - 1) / unit_rows_;
-  segments_ = (keys + segment_keys - 1) / segment_keys;
+  segments_ = (keys + segment_keys - 1) / segment_keys - first_segment(0);
   by_segment_ = threads > 1 && blocks == 1 && segments_ > 1;
   pieces_ = cache.kv_heads * (by_segment_ ? segments_ : blocks);
 }
 
 int64_t Attention::state_floats() const {
   return by_segment_ ? pieces_ * n_ * group_ * state_floats_of(cache_.head_dim) : 0;
+}
+
+int64_t Attention::first_segment(int64_t row) const {
+  return std::max<int64_t>(0, first_position_ + row + 1 - window_) / segment_keys;
 }
 
 float* Attention::output(float* y, int64_t row, int64_t kv_head) const {
@@ -74,8 +79,8 @@ float* Attention::output(float* y, int64_t row, int64_t kv_head) const {
 void Attention::run(int64_t piece, const float* q, float* states, float* y) const {
   if (by_segment_) {
     const int64_t kv_head = piece / segments_;
-    const AttentionSegment segment{
-        q, heads_, cache_, first_position_, scale_, kv_head, 0, n_, piece % segments_ * segment_keys};
+    const int64_t first_key = (first_segment(0) + piece % segments_) * segment_keys;
+    const AttentionSegment segment{q, heads_, cache_, first_position_, window_, scale_, kv_head, 0, n_, first_key};
     return kernel()(segment, states + piece * n_ * group_ * state_floats_of(cache_.head_dim));
   }
   const int64_t blocks = pieces_ / cache_.kv_heads;
@@ -93,8 +98,8 @@ void Attention::attend_rows(int64_t kv_head, int64_t first_row, int64_t rows, co
   float* totals = thread_scratch(2 * queries * stride);
   float* states = totals + queries * stride;
   for (int64_t i = 0; i < queries; ++i) clear_state(totals + i * stride, head_dim);
-  for (int64_t first_key = 0; first_key < keys; first_key += segment_keys) {
-    kernel()({q, heads_, cache_, first_position_, scale_, kv_head, first_row, rows, first_key}, states);
+  for (int64_t first_key = first_segment(first_row) * segment_keys; first_key < keys; first_key += segment_keys) {
+    kernel()({q, heads_, cache_, first_position_, window_, scale_, kv_head, first_row, rows, first_key}, states);
     for (int64_t i = 0; i < queries; ++i) merge_state(states + i * stride, head_dim, totals + i * stride);
   }
   for (int64_t i = 0; i < queries; ++i) {
@@ -118,9 +123,9 @@ void Attention::finish(const float* states, int64_t begin, int64_t end, float* y
 }
 
 void attention(const float* q, int64_t n, int64_t heads, const KeyValueCache& cache, int64_t first_position,
-               float scale, float* y, const Parallel& parallel) {
+               int64_t window, float scale, float* y, const Parallel& parallel) {
   if (n <= 0) return;
-  const Attention work(cache, n, heads, first_position, scale, parallel.threads);
+  const Attention work(cache, n, heads, first_position, window, scale, parallel.threads);
   float* states = thread_scratch(work.state_floats(), Scratch::call);
   parallel_for(parallel, work.pieces(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) work.run(piece, q, states, y);

@@ -22,12 +22,13 @@ inline constexpr int64_t state_values = 16;
 inline constexpr int64_t state_floats_of(int64_t head_dim) { return state_values + value_stride(head_dim); }
 
 /// The queries of rows [first_row, first_row + rows) that share key head `kv_head`, over the keys from
-/// `first_key` to the segment's end or the row's own position.
+/// `first_key` to the segment's end or the row's own position, but for those that are `window` or more before it.
 struct AttentionSegment {
   const float* q;  // row 0 of the call
   int64_t heads;
   KeyValueCache cache;
   int64_t first_position;
+  int64_t window;
   float scale;
   int64_t kv_head;
   int64_t first_row;
@@ -105,6 +106,13 @@ class SegmentAttention {
     return keys < 0 ? 0 : keys < segment_keys ? keys : segment_keys;
   }
 
+  /// Keys of the segment that stand before its window.
+  int64_t before(int i) const {
+    const int64_t end = segment_.first_position + segment_.first_row + query(i) / group_ + 1;
+    const int64_t keys = end - segment_.window - segment_.first_key;
+    return keys < 0 ? 0 : keys;
+  }
+
   template <int width>
   void attend() {
     for (int64_t i = 0; i < count_; ++i) {
@@ -113,19 +121,21 @@ class SegmentAttention {
       state[state_largest] = -__builtin_inff();
     }
     const int64_t keys = seen(width - 1);  // the last query stands furthest
-    if (keys == 0) return;
+    const int64_t first_tile = before(0) / tile_keys * tile_keys;
+    if (keys <= first_tile) return;
     float* queries = thread_scratch(dim_ * width, Scratch::inner);
     for (int i = 0; i < width; ++i) {
       const int64_t row = segment_.first_row + query(i) / group_;
       const float* q = segment_.q + (row * segment_.heads + segment_.kv_head * group_ + query(i) % group_) * dim_;
       for (int64_t d = 0; d < dim_; ++d) queries[d * width + i] = q[d];
     }
-    for (int64_t tile = 0; tile < keys; tile += tile_keys) {
+    for (int64_t tile = first_tile; tile < keys; tile += tile_keys) {
       const int64_t count = keys - tile < tile_keys ? keys - tile : tile_keys;
       alignas(64) float scores[width * tile_keys];
       float decay[width];
       score_keys<width>(queries, tile, count, scores);
-      for (int i = 0; i < width; ++i) decay[i] = soften(i, seen(i) - tile, tile, count, scores + i * tile_keys);
+      for (int i = 0; i < width; ++i)
+        decay[i] = soften(i, before(i) - tile, seen(i) - tile, tile, count, scores + i * tile_keys);
       add_values<width>(scores, decay, tile, count);
     }
   }
@@ -156,14 +166,15 @@ class SegmentAttention {
     }
   }
 
-  /// A query's scores of a tile, of which it sees `seen`, become weights: exp(score - largest), and times the values'
-  /// scales. Returns what its state so far is to be multiplied by.
-  float soften(int i, int64_t seen, int64_t tile, int64_t count, float* scores) {
+  /// A query's scores of a tile, of which it sees those from `before` to `seen`, become weights: exp(score - largest),
+  /// and times the values' scales. Returns what its state so far is to be multiplied by.
+  float soften(int i, int64_t before, int64_t seen, int64_t tile, int64_t count, float* scores) {
     const int64_t padded = (count + key_block - 1) / key_block * key_block;
-    if (seen <= 0) {
+    if (seen <= 0 || before >= count) {
       for (int64_t k = 0; k < padded; ++k) scores[k] = 0;
       return 1;
     }
+    for (int64_t k = 0; k < before; ++k) scores[k] = -__builtin_inff();
     for (int64_t k = seen; k < padded; ++k) scores[k] = -__builtin_inff();
     // Padding works on a copy of another query's state: what it does to it must not be kept.
     float spare[2];
@@ -174,8 +185,8 @@ class SegmentAttention {
       spare[1] = 0;
       state = spare;
     }
-    const float before = state[state_largest];
-    Floats most = V::set(before);
+    const float largest_before = state[state_largest];
+    Floats most = V::set(largest_before);
     for (int64_t k = 0; k < padded; k += lanes) most = V::max(most, V::load(scores + k));
     const float largest = V::largest_lane(most);
     Floats sum = V::zero();
@@ -184,7 +195,7 @@ class SegmentAttention {
       sum = V::add(sum, weight);
       V::store(scores + k, V::multiply(weight, V::load_some(value_scales_ + tile + k, count - k)));
     }
-    const float decay = V::first_lane(V::exp(V::set(before - largest)));
+    const float decay = V::first_lane(V::exp(V::set(largest_before - largest)));
     state[state_largest] = largest;
     state[state_sum] = __builtin_fmaf(state[state_sum], decay, V::sum_lanes(sum));
     return decay;

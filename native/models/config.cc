@@ -1,5 +1,7 @@
 #include "models/config.h"
 
+#include <algorithm>
+
 #include "error.h"
 
 namespace punie::models {
@@ -28,6 +30,15 @@ void check_config(const ModelConfig& config) {
   check("head_dim", config.head_dim, kMostDimensions);
   check("vocab_size", config.vocab_size, kMostTokens);
   check("num_attention_heads * head_dim", config.num_attention_heads * config.head_dim, kMostDimensions);
+  check("rotary dimensions", config.rope.dimensions, config.head_dim);
+  check("rope max_position_embeddings", config.rope.max_position_embeddings, kMostDimensions * kMostDimensions);
+  if (config.rope.dimensions % 2 != 0) throw Error("MODEL_CORRUPT", "config.json: the rotary dimensions must be even.");
+  if (static_cast<std::int64_t>(config.layer_types.size()) != config.num_hidden_layers) {
+    throw Error("MODEL_CORRUPT", "config.json: layer_types must have an entry for each layer.");
+  }
+  if (std::ranges::count(config.layer_types, LayerType::sliding_attention) > 0) {
+    check("sliding_window", config.sliding_window, kMostDimensions * kMostDimensions);
+  }
   if (config.num_attention_heads % config.num_key_value_heads != 0 || config.head_dim % 2 != 0) {
     throw Error("MODEL_CORRUPT",
                 "config.json: num_attention_heads must be a multiple of num_key_value_heads, and "

@@ -3,10 +3,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "nn/rope.h"
 
 namespace punie::models {
+
+/// What mixes the tokens of a layer.
+enum class LayerType { full_attention, sliding_attention };
 
 /// config.json as TypeScript has checked it, with every default filled in. Names are the checkpoint's.
 struct ModelConfig {
@@ -20,9 +24,11 @@ struct ModelConfig {
   std::int64_t vocab_size = 0;
   std::int64_t max_position_embeddings = 0;
   float rms_norm_eps = 1e-6f;
-  float rope_theta = 10000;
-  bool rope_traditional = false;
-  std::optional<nn::RopeScaling> rope_scaling;
+  nn::RopeConfig rope;
+  /// One for each layer.
+  std::vector<LayerType> layer_types;
+  /// Positions that a layer of sliding attention sees.
+  std::int64_t sliding_window = 0;
   bool tie_word_embeddings = false;
   bool attention_bias = false;
   bool mlp_bias = false;

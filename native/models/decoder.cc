@@ -4,34 +4,64 @@ namespace punie::models {
 
 namespace {
 
-nn::Attention load_attention(const ModelConfig& config, const DecoderBiases& biases, nn::Weights& weights,
-                             const std::string& path) {
-  const auto hidden = config.hidden_size;
-  const auto q_size = config.num_attention_heads * config.head_dim;
-  const auto kv_size = config.num_key_value_heads * config.head_dim;
-  return {.heads = config.num_attention_heads,
-          .kv_heads = config.num_key_value_heads,
-          .head_dim = config.head_dim,
-          .q_proj = weights.linear(path + ".q_proj", q_size, hidden, biases.qkv),
-          .k_proj = weights.linear(path + ".k_proj", kv_size, hidden, biases.qkv),
-          .v_proj = weights.linear(path + ".v_proj", kv_size, hidden, biases.qkv),
-          .o_proj = weights.linear(path + ".o_proj", hidden, q_size, biases.o)};
-}
+/// Loads the layers of a block from below its path in the checkpoint.
+class LayerLoader {
+ public:
+  LayerLoader(const ModelConfig& config, const DecoderTraits& traits, nn::Weights& weights, std::int64_t layer)
+      : config_(config),
+        traits_(traits),
+        weights_(weights),
+        layer_(layer),
+        path_("model.layers." + std::to_string(layer)) {}
 
-DecoderLayer load_layer(const ModelConfig& config, const DecoderBiases& biases, nn::Weights& weights,
-                        const std::string& path) {
-  const auto hidden = config.hidden_size;
-  const auto inner = config.intermediate_size;
-  const auto norm = [&](const std::string& name) {
-    return nn::RmsNorm{weights.vector(path + "." + name + ".weight", hidden), config.rms_norm_eps};
-  };
-  return {.input_layernorm = norm("input_layernorm"),
-          .self_attn = load_attention(config, biases, weights, path + ".self_attn"),
-          .post_attention_layernorm = norm("post_attention_layernorm"),
-          .mlp = {.gate_proj = weights.linear(path + ".mlp.gate_proj", inner, hidden, biases.mlp),
-                  .up_proj = weights.linear(path + ".mlp.up_proj", inner, hidden, biases.mlp),
-                  .down_proj = weights.linear(path + ".mlp.down_proj", hidden, inner, biases.mlp)}};
-}
+  DecoderLayer load() {
+    return {.input_layernorm = norm("input_layernorm", config_.hidden_size),
+            .self_attn = attention(),
+            .post_attention_layernorm = norm("post_attention_layernorm", config_.hidden_size),
+            .mlp = mlp("mlp", config_.intermediate_size)};
+  }
+
+ private:
+  nn::RmsNorm norm(const std::string& name, std::int64_t size) {
+    return {weights_.vector(path_ + "." + name + ".weight", size), config_.rms_norm_eps};
+  }
+
+  nn::Linear linear(const std::string& name, std::int64_t out, std::int64_t in, bool bias) {
+    return weights_.linear(path_ + "." + name, out, in, bias);
+  }
+
+  nn::Attention attention() {
+    const auto hidden = config_.hidden_size;
+    const auto q_size = config_.num_attention_heads * config_.head_dim;
+    const auto kv_size = config_.num_key_value_heads * config_.head_dim;
+    nn::Attention layer{.heads = config_.num_attention_heads,
+                        .kv_heads = config_.num_key_value_heads,
+                        .head_dim = config_.head_dim,
+                        .q_proj = linear("self_attn.q_proj", q_size, hidden, traits_.qkv_bias),
+                        .k_proj = linear("self_attn.k_proj", kv_size, hidden, traits_.qkv_bias),
+                        .v_proj = linear("self_attn.v_proj", kv_size, hidden, traits_.qkv_bias),
+                        .o_proj = linear("self_attn.o_proj", hidden, q_size, traits_.o_bias)};
+    if (traits_.qk_norm) {
+      layer.q_norm = norm("self_attn.q_norm", config_.head_dim);
+      layer.k_norm = norm("self_attn.k_norm", config_.head_dim);
+    }
+    if (config_.layer_types[layer_] == LayerType::sliding_attention) layer.window = config_.sliding_window;
+    return layer;
+  }
+
+  nn::Mlp mlp(const std::string& name, std::int64_t inner) {
+    const auto hidden = config_.hidden_size;
+    return {.gate_proj = linear(name + ".gate_proj", inner, hidden, traits_.mlp_bias),
+            .up_proj = linear(name + ".up_proj", inner, hidden, traits_.mlp_bias),
+            .down_proj = linear(name + ".down_proj", hidden, inner, traits_.mlp_bias)};
+  }
+
+  const ModelConfig& config_;
+  const DecoderTraits& traits_;
+  nn::Weights& weights_;
+  std::size_t layer_;
+  std::string path_;
+};
 
 }  // namespace
 
@@ -41,16 +71,15 @@ nn::Tensor DecoderLayer::operator()(nn::Pass& pass, const nn::Rope& rope, const 
   return pass.add(h, mlp(pass, post_attention_layernorm(pass, h)));
 }
 
-Decoder::Decoder(const ModelConfig& config, const DecoderBiases& biases, nn::Weights& weights)
+Decoder::Decoder(const ModelConfig& config, const DecoderTraits& traits, nn::Weights& weights)
     : config_(config),
       runtime_(weights.runtime()),
-      rope_(runtime_, static_cast<int>(config.head_dim), config.rope_theta, config.rope_traditional,
-            config.rope_scaling),
+      rope_(runtime_, config.rope),
       embed_tokens_(weights.embedding("model.embed_tokens", config.vocab_size, config.hidden_size)),
       norm_{weights.vector("model.norm.weight", config.hidden_size), config.rms_norm_eps} {
   layers_.reserve(config.num_hidden_layers);
   for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    layers_.push_back(load_layer(config, biases, weights, "model.layers." + std::to_string(i)));
+    layers_.push_back(LayerLoader(config, traits, weights, i).load());
   }
   if (!config.tie_word_embeddings) {
     lm_head_ = weights.linear("lm_head", config.vocab_size, config.hidden_size, false);

@@ -12,11 +12,14 @@
 
 namespace punie::models {
 
-/// Which linear layers of a decoder have a bias: what tells these families apart.
-struct DecoderBiases {
-  bool qkv = false;
-  bool o = false;
-  bool mlp = false;
+/// What tells the families of this decoder apart.
+struct DecoderTraits {
+  /// Which linear layers have a bias.
+  bool qkv_bias = false;
+  bool o_bias = false;
+  bool mlp_bias = false;
+  /// Norms of each head's queries and keys.
+  bool qk_norm = false;
 };
 
 /// One block: x + attention(norm(x)), then that plus mlp(norm(that)).
@@ -29,10 +32,10 @@ struct DecoderLayer {
   nn::Tensor operator()(nn::Pass& pass, const nn::Rope& rope, const nn::Tensor& x, std::int64_t layer) const;
 };
 
-/// The pre-norm decoder that llama and qwen2 share: rotary grouped-query attention, SwiGLU, RMS norm.
+/// The pre-norm decoder that the families share: rotary grouped-query attention, SwiGLU, RMS norm.
 class Decoder : public Model {
  public:
-  Decoder(const ModelConfig& config, const DecoderBiases& biases, nn::Weights& weights);
+  Decoder(const ModelConfig& config, const DecoderTraits& traits, nn::Weights& weights);
 
   nn::Tensor forward(nn::Pass& pass, std::vector<std::int32_t> tokens) const override;
   nn::Tensor logits(nn::Pass& pass, const nn::Tensor& hidden) const override;

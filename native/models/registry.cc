@@ -13,7 +13,9 @@ struct Row {
 
 constexpr Row kModels[] = {
     {"llama", load_llama},
+    {"mistral", load_llama},
     {"qwen2", load_qwen2},
+    {"qwen3", load_qwen3},
 };
 
 }  // namespace

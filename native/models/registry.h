@@ -14,5 +14,6 @@ std::unique_ptr<Model> load_model(const ModelConfig& config, nn::Weights& weight
 
 std::unique_ptr<Model> load_llama(const ModelConfig& config, nn::Weights& weights);
 std::unique_ptr<Model> load_qwen2(const ModelConfig& config, nn::Weights& weights);
+std::unique_ptr<Model> load_qwen3(const ModelConfig& config, nn::Weights& weights);
 
 }  // namespace punie::models

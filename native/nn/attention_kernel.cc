@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/attention.h"
+#include "kernels/rms_norm.h"
 #include "kernels/rope.h"
 #include "nn/attention.h"
 
@@ -11,26 +12,35 @@ namespace {
 
 /// Turns the queries, and the keys into the cache, values beside them.
 struct Turn {
-  const float* table;  // [rows][head_dim]: a row's angles
+  const float* table;  // [rows][2 * half]: a row's angles
   const RowPlace* places;
   std::int64_t layer;
   std::int64_t heads;
   std::int64_t kv_heads;
   std::int64_t head_dim;
+  std::int64_t half;
   bool traditional;
+  const RmsNorm* q_norm;
+  const RmsNorm* k_norm;
 
   void operator()(std::int64_t row, float* q, float* k, const float* v) const {
-    const float* angles = table + row * head_dim;
+    const float* angles = table + row * 2 * half;
     q += row * heads * head_dim;
     k += row * kv_heads * head_dim;
     v += row * kv_heads * head_dim;
-    kernels::rope(q, heads, head_dim / 2, angles, traditional, q);
-    kernels::rope(k, kv_heads, head_dim / 2, angles, traditional, k);
+    normalize(q_norm, heads, q);
+    normalize(k_norm, kv_heads, k);
+    kernels::rope(q, heads, head_dim, half, angles, traditional);
+    kernels::rope(k, kv_heads, head_dim, half, angles, traditional);
     const auto& [cache, position] = places[row];
     const auto view = cache->kernel_layer(layer).view();
     for (std::int64_t head = 0; head < kv_heads; ++head) {
       kernels::store_key_value(view, head, position, k + head * head_dim, v + head * head_dim);
     }
+  }
+
+  void normalize(const RmsNorm* norm, std::int64_t count, float* x) const {
+    if (norm != nullptr) kernels::rms_norm(x, norm->weight.data<float>(), norm->eps, count, head_dim, x);
   }
 };
 
@@ -48,7 +58,16 @@ struct Part {
 Tensor Attention::attend_kernels(Pass& pass, const Rope& rope, const Tensor& q, const Tensor& k, const Tensor& v,
                                  std::int64_t layer) const {
   const auto table = pass.rope_table(rope);
-  const Turn turn{table.get(), pass.places(), layer, heads, kv_heads, head_dim, rope.traditional()};
+  const Turn turn{table.get(),
+                  pass.places(),
+                  layer,
+                  heads,
+                  kv_heads,
+                  head_dim,
+                  rope.half(),
+                  rope.traditional(),
+                  q_norm ? &*q_norm : nullptr,
+                  k_norm ? &*k_norm : nullptr};
   pass.row_step(pass.rows(), [turn, q = q.data(), k = k.data(), v = v.data()](auto begin, auto end) {
     for (auto row = begin; row < end; ++row) turn(row, q, k, v);
   });
@@ -60,7 +79,7 @@ Tensor Attention::attend_kernels(Pass& pass, const Rope& rope, const Tensor& q, 
   for (const auto& [cache, count] : pass.batch().segments) {
     auto& kept = cache->kernel_layer(layer);
     kept.reserve(cache->length() + count, cache->length());
-    const kernels::Attention attention(kept.view(), count, heads, cache->length(), scale, threads);
+    const kernels::Attention attention(kept.view(), count, heads, cache->length(), window, scale, threads);
     parts.push_back({attention, row, count, pieces, nullptr});
     row += count;
     pieces += attention.pieces();

@@ -29,6 +29,14 @@ mx::array append(std::optional<mx::array>& store, const mx::array& update, int p
   return mx::slice(*store, {0, 0, 0, 0}, {1, heads, end, dim}, s);
 }
 
+/// Which of the positions so far [position + count] each of `count` rows sees: [count, position + count].
+mx::array window_mask(int position, int count, int window, const mx::Stream& s) {
+  const auto row = mx::expand_dims(mx::arange(position, position + count, mx::int32, s), 1, s);
+  const auto key = mx::expand_dims(mx::arange(0, position + count, mx::int32, s), 0, s);
+  const auto near = mx::less(mx::subtract(row, key, s), mx::array(window), s);
+  return mx::logical_and(mx::greater_equal(row, key, s), near, s);
+}
+
 }  // namespace
 
 Tensor Attention::attend_stock(Pass& pass, const Rope& rope, const Tensor& q, const Tensor& k, const Tensor& v,
@@ -37,21 +45,30 @@ Tensor Attention::attend_stock(Pass& pass, const Rope& rope, const Tensor& q, co
   const auto& s = runtime.stream;
   const auto dim = static_cast<int>(head_dim);
   const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
+  const auto heads_at = [&](const Tensor& x, int begin, int count, std::int64_t width,
+                            const std::optional<RmsNorm>& norm) {
+    const auto split = heads_of(x.array(), begin, count, static_cast<int>(width), dim, s);
+    return norm ? mx::fast::rms_norm(split, norm->weight, norm->eps, s) : split;
+  };
   std::vector<mx::array> outputs;
   int begin = 0;
   for (const auto& segment : pass.batch().segments) {
     const auto count = static_cast<int>(segment.count);
     const auto position = static_cast<int>(segment.cache->length());
     auto& cache = segment.cache->stock_layer(layer);
-    const auto queries =
-        rope.stock(runtime, heads_of(q.array(), begin, count, static_cast<int>(heads), dim, s), position);
-    const auto keys =
-        rope.stock(runtime, heads_of(k.array(), begin, count, static_cast<int>(kv_heads), dim, s), position);
-    const auto values = heads_of(v.array(), begin, count, static_cast<int>(kv_heads), dim, s);
+    const auto queries = rope.stock(runtime, heads_at(q, begin, count, heads, q_norm), position);
+    const auto keys = rope.stock(runtime, heads_at(k, begin, count, kv_heads, k_norm), position);
+    const auto values = heads_at(v, begin, count, kv_heads, std::nullopt);
     const auto all_keys = append(cache.keys, keys, position, s);
     const auto all_values = append(cache.values, values, position, s);
-    const auto attended = mx::fast::scaled_dot_product_attention(
-        queries, all_keys, all_values, scale, count > 1 ? "causal" : "", std::nullopt, std::nullopt, false, s);
+    const bool windowed = window > 0 && position + count > window;
+    const auto mask =
+        windowed ? std::optional(window_mask(position, count, static_cast<int>(window), s)) : std::nullopt;
+    const auto attended = mx::fast::scaled_dot_product_attention(queries, all_keys, all_values, scale,
+                                                                 windowed    ? "array"
+                                                                 : count > 1 ? "causal"
+                                                                             : "",
+                                                                 mask, std::nullopt, false, s);
     outputs.push_back(mx::reshape(mx::transpose(attended, {0, 2, 1, 3}, s), {count, static_cast<int>(heads) * dim}, s));
     begin += count;
   }

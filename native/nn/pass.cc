@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "kernels/quantized_matmul.h"
-#include "kernels/rope.h"
 #include "nn/rope.h"
 
 namespace punie::nn {
@@ -64,14 +63,11 @@ const Tensor::Rounded& Pass::rounded(const Tensor& x, const kernels::InputFormat
 
 std::shared_ptr<float[]> Pass::rope_table(const Rope& rope) {
   if (table_rope_ == &rope) return table_;
-  const auto half = static_cast<std::int64_t>(rope.inverse_frequencies()->size());
-  table_ = runtime_.buffers->take(rows() * 2 * half);
+  const auto floats = 2 * rope.half();
+  table_ = runtime_.buffers->take(rows() * floats);
   table_rope_ = &rope;
-  row_step(rows(), [frequencies = rope.inverse_frequencies(), half, places = places(), table = table_.get()](auto begin,
-                                                                                                             auto end) {
-    for (auto row = begin; row < end; ++row) {
-      kernels::rope_angles(places[row].position, frequencies->data(), half, table + row * 2 * half);
-    }
+  row_step(rows(), [&rope, floats, places = places(), table = table_.get()](auto begin, auto end) {
+    for (auto row = begin; row < end; ++row) rope.angles(places[row].position, table + row * floats);
   });
   return table_;
 }

@@ -11,36 +11,59 @@ namespace punie::nn {
 
 /// Scaling of the rotary frequencies; fields as in Hugging Face's `rope_scaling`.
 struct RopeScaling {
-  enum class Type { linear, llama3 };
+  enum class Type { linear, dynamic, llama3, yarn };
   Type type = Type::linear;
   float factor = 1;
   float low_freq_factor = 1;
   float high_freq_factor = 4;
   float original_max_position_embeddings = 8192;
+  float beta_fast = 32;
+  float beta_slow = 1;
+  float mscale = 1;
+  float mscale_all_dim = 0;
 };
 
-/// Rotary position embedding (Su et al., 2021) over all of a head's dimensions.
+/// What a model's rotary embedding is made of.
+struct RopeConfig {
+  /// Dimensions of a head that are turned, the first ones: even, at most its size.
+  int dimensions = 0;
+  float theta = 10000;
+  bool traditional = false;
+  std::optional<RopeScaling> scaling;
+  /// Positions that the model was trained for: beyond them `dynamic` scaling begins.
+  std::int64_t max_position_embeddings = 0;
+};
+
+/// Rotary position embedding (Su et al., 2021).
 class Rope {
  public:
-  Rope(const Runtime& runtime, int head_dim, float theta, bool traditional, const std::optional<RopeScaling>& scaling);
+  Rope(const Runtime& runtime, const RopeConfig& config);
 
-  /// Radians a position, per pair of dimensions [head_dim / 2]; what the kernels use.
-  const std::shared_ptr<const std::vector<float>>& inverse_frequencies() const { return inverse_frequencies_; }
-  /// True: pairs are neighbours (2i, 2i + 1). False: halves (i, i + head_dim / 2).
-  bool traditional() const { return traditional_; }
+  /// Pairs of dimensions that are turned.
+  std::int64_t half() const { return config_.dimensions / 2; }
+  /// True: pairs are neighbours (2i, 2i + 1). False: halves (i, i + half).
+  bool traditional() const { return config_.traditional; }
+
+  /// For the kernels: cosines, then sines of a position's angles, into table[2 * half].
+  void angles(std::int32_t position, float* table) const;
 
   /// MLX's own: x [1, heads, n, head_dim] at positions `offset`, `offset` + 1, ...
   mx::array stock(const Runtime& runtime, const mx::array& x, int offset) const;
 
  private:
-  int head_dim_;
-  float theta_;
-  bool traditional_;
+  /// Theta at a position: dynamic scaling raises it beyond the trained length.
+  float theta_at(std::int64_t position) const;
+  bool dynamic_at(std::int64_t position) const;
+
+  RopeConfig config_;
   /// Positions are multiplied by this (linear scaling).
   float scale_ = 1;
-  /// Periods [head_dim / 2] where they are not theta's own (llama3).
+  /// What is turned is multiplied by this, too (yarn).
+  float magnitude_ = 1;
+  /// Positions a radian [half] where they are not theta's own (llama3, yarn).
   std::optional<std::vector<float>> periods_;
-  std::shared_ptr<const std::vector<float>> inverse_frequencies_;
+  /// Radians a position [half].
+  std::vector<float> inverse_frequencies_;
 };
 
 }  // namespace punie::nn

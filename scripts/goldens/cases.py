@@ -1,5 +1,6 @@
 """The table of random models that the goldens hold: every width and group, and what else checkpoints do."""
 
+from .plans import plan_of
 from .random_model import prompt_ids
 
 BITS = (2, 3, 4, 5, 6, 8)
@@ -8,6 +9,9 @@ GROUP_SIZES = (32, 64, 128)
 RATIOS = {32: (1, 2, 3, 4, 5, 6, 7, 8), 64: (8, 7, 6, 5, 4, 3, 2, 1), 128: (1, 2, 3, 4, 6, 8)}
 INTERMEDIATE = {32: 224, 64: 192, 128: 256}
 PROMPT_TOKENS, STEPS = 20, 24
+VARIANTS = ("qwen3",)
+# Trained for fewer positions than a run of 12 tokens takes.
+SHORT = {"max_position_embeddings": 20}
 # Longer than a prefill chunk of 512 and than several steps of a growing KV cache.
 LONG_PROMPT_TOKENS = 600
 
@@ -28,8 +32,8 @@ def config_of(model_type, shape, intermediate, tied, vocab_size, **extra):
         "num_hidden_layers": 2,
         "intermediate_size": intermediate,
         "vocab_size": vocab_size,
-        "rms_norm_eps": 1e-6 if model_type == "qwen2" else 1e-5,
-        "rope_theta": 1000000.0 if model_type == "qwen2" else 10000.0,
+        "rms_norm_eps": 1e-6 if model_type.startswith("qwen") else 1e-5,
+        "rope_theta": 1000000.0 if model_type.startswith("qwen") else 10000.0,
         "max_position_embeddings": 2048,
         "tie_word_embeddings": tied,
         **extra,
@@ -40,9 +44,10 @@ def affine(bits, group_size, **layers):
     return {"group_size": group_size, "bits": bits, **layers}
 
 
-def spec(name, seed, config, dtype="BF16", prompts=(PROMPT_TOKENS,), **layout):
+def spec(name, seed, config, dtype="BF16", prompts=(PROMPT_TOKENS,), extras=(), **layout):
     prompts = [prompt_ids(seed + i, count, config["vocab_size"]) for i, count in enumerate(prompts)]
-    return {"name": name, "seed": seed, "dtype": dtype, **layout, "config": config, "prompts": prompts}
+    plan = plan_of(config, extras)
+    return {"name": name, "seed": seed, "dtype": dtype, **layout, "config": config, "plan": plan, "prompts": prompts}
 
 
 def quantized_cases():
@@ -73,6 +78,23 @@ def unquantized_cases():
             yield spec(name, 3000 + 100 * row + 10 * i, config, dtype=dtype, start=2 * i + row)
 
 
+def variants():
+    """Every width, and every group, of the architectures that are variations of these two."""
+    widths = [(bits, GROUP_SIZES[i % 3]) for i, bits in enumerate(BITS)]
+    for row, model_type in enumerate(VARIANTS):
+        for i, (bits, group_size) in enumerate(widths):
+            tied = i % 2 == 0
+            shape = geometry(RATIOS[group_size][i], group_size)
+            extra = {"head_dim": max(64, group_size)}
+            config = config_of(model_type, shape, INTERMEDIATE[group_size], tied, 320 + i, **extra)
+            config["quantization"] = affine(bits, group_size)
+            name = f"{model_type}, {bits} bits, group {group_size}, {'tied' if tied else 'untied'}"
+            yield spec(name, 7000 + 100 * row + 10 * i, config, start=i)
+        for i, dtype in enumerate(("BF16", "F32")):
+            config = config_of(model_type, geometry(2, 64), 192, i == 0, 331, head_dim=64)
+            yield spec(f"{model_type}, unquantized {dtype}", 7060 + 100 * row + 10 * i, config, dtype=dtype)
+
+
 def special_cases():
     """Each row is one thing that some checkpoints have."""
     small, wide = geometry(2, 64), geometry(4, 64)
@@ -87,6 +109,11 @@ def special_cases():
         "original_max_position_embeddings": 256,
     }
     linear = {"type": "linear", "factor": 4.0}
+    dynamic = {"type": "dynamic", "factor": 4.0}
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+    sharp = {**yarn, "mscale": 1.5, "mscale_all_dim": 0.5, "beta_fast": 16, "beta_slow": 2}
+    windowed = {"layer_types": ["full_attention", "sliding_attention"], "sliding_window": 16}
+    own = {"head_dim": 64}
     rows = [
         ("qwen2, a long prompt", "qwen2", wide, True, q4, {}, {"prompts": (LONG_PROMPT_TOKENS,)}),
         ("llama, a long prompt", "llama", small, False, q4, {}, {"prompts": (LONG_PROMPT_TOKENS,)}),
@@ -111,6 +138,13 @@ def special_cases():
         ("llama, one layer", "llama", small, True, q4, {"num_hidden_layers": 1}, {}),
         ("qwen2, tensors that sanitize drops", "qwen2", small, True, q4, {}, {"extras": ["rotary", "lm_head"]}),
         ("llama, tensors that sanitize drops", "llama", small, True, q4, {}, {"extras": ["rotary", "lm_head"]}),
+        ("qwen3, a long prompt", "qwen3", wide, True, q4, own, {"prompts": (LONG_PROMPT_TOKENS,)}),
+        ("qwen3, rope_scaling yarn", "qwen3", wide, True, q4, {**own, "rope_scaling": yarn}, {"prompts": (20, 200)}),
+        ("qwen2, rope_scaling yarn with magnitudes", "qwen2", small, True, q4, {"rope_scaling": sharp}, {}),
+        ("qwen3, rope_parameters", "qwen3", small, True, q4, {**own, "rope_parameters": {**yarn, "rope_theta": 1e4}}, {}),
+        ("llama, rope_scaling dynamic", "llama", wide, True, q4, {"rope_scaling": dynamic, **SHORT}, {"prompts": (12,)}),
+        ("llama, a window", "llama", wide, True, q4, windowed, {"prompts": (1, 40, LONG_PROMPT_TOKENS)}),
+        ("mistral, no window", "mistral", wide, False, q4, {}, {}),
     ]
     for i, (name, model_type, shape, tied, quantization, extra, layout) in enumerate(rows):
         config = config_of(model_type, shape, 192, tied, 320, **extra)
@@ -120,4 +154,4 @@ def special_cases():
 
 
 def all_cases():
-    return [*quantized_cases(), *unquantized_cases(), *special_cases()]
+    return [*quantized_cases(), *unquantized_cases(), *special_cases(), *variants()]

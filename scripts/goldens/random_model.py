@@ -10,9 +10,6 @@ from pathlib import Path
 import numpy as np
 
 GOLDEN_RATIO = 0x9E3779B9
-# What a block adds outweighs the embedding: else a tied model only repeats its last token.
-IN_GAIN, OUT_GAIN, HEAD_GAIN = 1, 3, 2
-OUT = ("self_attn.o_proj", "mlp.down_proj")
 SIGNIFICANT_BITS = {"F32": 24, "F16": 11, "BF16": 8}
 
 
@@ -102,38 +99,11 @@ class Writer:
 
 
 def tensors_of(spec):
-    config, out = spec["config"], Writer(spec)
-    hidden, inner, vocab = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
-    heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
-    head_dim = config.get("head_dim", hidden // heads)
-    qwen2 = config["model_type"] == "qwen2"
-    attention_bias, mlp_bias = config.get("attention_bias", False), config.get("mlp_bias", False)
-    tied = config["tie_word_embeddings"]
-    out.matrix("model.embed_tokens", vocab, hidden, HEAD_GAIN)
-    for layer in range(config["num_hidden_layers"]):
-        prefix = f"model.layers.{layer}"
-        out.around_one(f"{prefix}.input_layernorm.weight", hidden)
-        projections = {
-            "self_attn.q_proj": (heads * head_dim, hidden, qwen2 or attention_bias),
-            "self_attn.k_proj": (kv_heads * head_dim, hidden, qwen2 or attention_bias),
-            "self_attn.v_proj": (kv_heads * head_dim, hidden, qwen2 or attention_bias),
-            "self_attn.o_proj": (hidden, heads * head_dim, attention_bias and not qwen2),
-            "mlp.gate_proj": (inner, hidden, mlp_bias),
-            "mlp.up_proj": (inner, hidden, mlp_bias),
-            "mlp.down_proj": (hidden, inner, mlp_bias),
-        }
-        for name, (rows, columns, bias) in projections.items():
-            out.matrix(f"{prefix}.{name}", rows, columns, OUT_GAIN if name in OUT else IN_GAIN)
-            if bias:
-                out.uniform(f"{prefix}.{name}.bias", [rows], -1)
-        out.around_one(f"{prefix}.post_attention_layernorm.weight", hidden)
-        if "rotary" in spec.get("extras", []):
-            out.uniform(f"{prefix}.self_attn.rotary_emb.inv_freq", [head_dim // 2], 0)
-    out.around_one("model.norm.weight", hidden)
-    if not tied:
-        out.matrix("lm_head", vocab, hidden, HEAD_GAIN)
-    elif "lm_head" in spec.get("extras", []):
-        out.uniform("lm_head.weight", [vocab, hidden], 0)
+    """The tensors that `spec["plan"]` lists: rows of [what, name, ...], see plans.py."""
+    out = Writer(spec)
+    write = {"matrix": out.matrix, "uniform": out.uniform, "norm": out.around_one}
+    for what, *arguments in spec["plan"]:
+        write[what](*arguments)
     return out.tensors
 
 

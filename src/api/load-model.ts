@@ -1,5 +1,6 @@
 /** Opens a model that is on this machine. */
 import { type ChatTemplate, loadChatTemplate } from "../chat/template.js";
+import { longestContext } from "../models/longest-context.js";
 import { type ModelDirectory, openModelDirectory } from "../models/model-directory.js";
 import { resolveModel } from "../models/resolve-model.js";
 import { fromNative, loadBinding } from "../native/binding.js";
@@ -63,7 +64,7 @@ export async function loadModelWith(
     tokenizer,
     template,
     endIds,
-    maxContextLength: directory.config.maxPositionEmbeddings,
+    maxContextLength: longestContext(directory.config),
     loadMs: performance.now() - startedAt,
   });
 }
@@ -103,7 +104,7 @@ async function loadParts(
   templateLoading.catch(ignore);
   try {
     const directory = await openModelDirectory(path);
-    const contextLength = chooseContextLength(options.contextLength, directory.config.maxPositionEmbeddings);
+    const contextLength = chooseContextLength(options.contextLength, longestContext(directory.config));
     const template = await templateLoading;
     signal?.throwIfAborted();
 

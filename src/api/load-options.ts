@@ -89,7 +89,7 @@ export function checkLoadOptions(value: LoadOptions | undefined): CheckedLoadOpt
 export function chooseContextLength(asked: number | undefined, modelMax: number): number {
   if (asked === undefined) return Math.min(modelMax, DEFAULT_CONTEXT_LIMIT);
   if (asked > modelMax) {
-    throw invalidOption("contextLength", `at most ${modelMax}, the model's own max_position_embeddings`, asked);
+    throw invalidOption("contextLength", `at most ${modelMax}, the most that the model was made for`, asked);
   }
   return asked;
 }

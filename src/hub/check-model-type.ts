@@ -23,7 +23,7 @@ export async function checkModelType(session: Session, plan: FilePlan): Promise<
   throw new PunieError(
     "MODEL_UNSUPPORTED",
     `'${repository}' has the model_type ${describe(modelType)}, which this version of punie can't run. ` +
-      `Supported: ${SUPPORTED_MODEL_TYPES.join(" and ")}. To fetch it all the same: --force.`,
+      `Supported: ${SUPPORTED_MODEL_TYPES.join(", ")}. To fetch it all the same: --force.`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PunieError } from "../errors.js";
 import type { NativeModelConfig, RopeScaling } from "../native/binding-types.js";
 import { describe, parseWith } from "./schema-error.js";
 import { unsupported } from "./unsupported.js";
@@ -25,20 +26,39 @@ export const ropeFields = {
 };
 
 type RopeFields = z.output<z.ZodObject<typeof ropeFields>>;
-type Rope = Pick<NativeModelConfig, "ropeTheta" | "ropeTraditional" | "ropeScaling">;
+type Rope = Pick<NativeModelConfig, "ropeTheta" | "ropeDimensions" | "ropeTraditional" | "ropeScaling">;
+
+/** What the architecture says of its rotary embedding where config.json says nothing. */
+export interface RopeDefaults {
+  theta: number;
+  /** Dimensions of a head that rotate. */
+  dimensions: number;
+}
 
 /**
- * Rotary embedding as mlx-lm's `initialize_rope` reads it: default, linear and llama3.
+ * Rotary embedding as mlx-lm's `initialize_rope` reads it: default (and mrope, which is the default for text), linear,
+ * dynamic, llama3 and yarn.
  *
  * @throws PunieError `MODEL_UNSUPPORTED` for another type, `MODEL_CORRUPT` for values out of range.
  */
-export function readRope(fields: RopeFields, defaultTheta: number, file: string): Rope {
+export function readRope(fields: RopeFields, defaults: RopeDefaults, file: string): Rope {
   const key = fields.rope_scaling ? "rope_scaling" : "rope_parameters";
   const parameters = fields[key] ?? {};
   const theta = parseWith(z.object({ rope_parameters: thetaFields.optional() }), pick(fields.rope_parameters), file);
-  const ropeTheta = fields.rope_theta ?? theta.rope_parameters?.rope_theta ?? defaultTheta;
+  const ropeTheta = fields.rope_theta ?? theta.rope_parameters?.rope_theta ?? defaults.theta;
   const scaling = readScaling(parameters, key, file);
-  return { ropeTheta, ropeTraditional: fields.rope_traditional ?? false, ...(scaling && { ropeScaling: scaling }) };
+  if (defaults.dimensions < 2 || defaults.dimensions % 2 !== 0) {
+    throw new PunieError(
+      "MODEL_CORRUPT",
+      `${file}: partial_rotary_factor: expected an even number of dimensions, at least 2; found ${defaults.dimensions}.`,
+    );
+  }
+  return {
+    ropeTheta,
+    ropeDimensions: defaults.dimensions,
+    ropeTraditional: fields.rope_traditional ?? false,
+    ...(scaling && { ropeScaling: scaling }),
+  };
 }
 
 const thetaFields = z.object({ rope_theta: positive(MAX_ROPE_THETA).nullish() });
@@ -51,19 +71,33 @@ const llama3Fields = linearFields.extend({
   original_max_position_embeddings: positive(MAX_ROPE_THETA).default(8192),
 });
 
+const magnitude = z
+  .number({ error: "expected a number" })
+  .min(0, "expected 0 or more")
+  .max(MAX_ROPE_FACTOR, `expected at most ${MAX_ROPE_FACTOR}`);
+
+const yarnFields = linearFields.extend({
+  original_max_position_embeddings: positive(MAX_ROPE_THETA).default(4096),
+  beta_fast: positive(MAX_ROPE_FACTOR).default(32),
+  beta_slow: positive(MAX_ROPE_FACTOR).default(1),
+  mscale: magnitude.default(1),
+  mscale_all_dim: magnitude.default(0),
+});
+
 function readScaling(parameters: Record<string, unknown>, key: string, file: string): RopeScaling | undefined {
-  const type = parameters.type || parameters.rope_type || "default";
-  const wrap = { [key]: parameters };
+  const type: unknown = parameters.type || parameters.rope_type || "default";
+  const read = <Schema extends z.ZodType>(schema: Schema) =>
+    parseWith(z.object({ [key]: schema }), { [key]: parameters }, file)[key] as z.output<Schema>;
   switch (type) {
     case "default":
+    case "mrope":
       refusePerLayerType(parameters, key, file);
       return undefined;
-    case "linear": {
-      const fields = parseWith(z.object({ [key]: linearFields }), wrap, file)[key] as z.output<typeof linearFields>;
-      return { type: "linear", factor: fields.factor };
-    }
+    case "linear":
+    case "dynamic":
+      return { type, factor: read(linearFields).factor };
     case "llama3": {
-      const fields = parseWith(z.object({ [key]: llama3Fields }), wrap, file)[key] as z.output<typeof llama3Fields>;
+      const fields = read(llama3Fields);
       return {
         type: "llama3",
         factor: fields.factor,
@@ -72,12 +106,24 @@ function readScaling(parameters: Record<string, unknown>, key: string, file: str
         originalMaxPositionEmbeddings: fields.original_max_position_embeddings,
       };
     }
+    case "yarn": {
+      const fields = read(yarnFields);
+      return {
+        type: "yarn",
+        factor: fields.factor,
+        originalMaxPositionEmbeddings: fields.original_max_position_embeddings,
+        betaFast: fields.beta_fast,
+        betaSlow: fields.beta_slow,
+        mscale: fields.mscale,
+        mscaleAllDim: fields.mscale_all_dim,
+      };
+    }
     default:
-      throw unsupported(file, `${key}.type ${describe(type)}`, "default, linear and llama3");
+      throw unsupported(file, `${key}.type ${describe(type)}`, "default, linear, dynamic, llama3 and yarn");
   }
 }
 
-/** transformers 5 may nest one object per layer type: only models with sliding attention have need of it. */
+/** transformers 5 may nest one object per layer type: no architecture here has need of it. */
 function refusePerLayerType(parameters: Record<string, unknown>, key: string, file: string): void {
   const nested = Object.keys(parameters).find((name) => name.endsWith("_attention"));
   if (nested !== undefined) throw unsupported(file, `${key}.${nested}`, "one set of parameters for all layers");

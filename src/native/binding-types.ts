@@ -26,12 +26,19 @@ export interface AffineQuantization {
 }
 
 export interface RopeScaling {
-  type: "linear" | "llama3";
+  type: "linear" | "dynamic" | "llama3" | "yarn";
   factor: number;
   lowFreqFactor?: number;
   highFreqFactor?: number;
   originalMaxPositionEmbeddings?: number;
+  betaFast?: number;
+  betaSlow?: number;
+  mscale?: number;
+  mscaleAllDim?: number;
 }
+
+/** What mixes the tokens of a layer. */
+export type LayerType = "full_attention" | "sliding_attention";
 
 /** What a decoder needs to know of config.json, checked and with defaults filled in. Sizes are counts, not bytes. */
 export interface NativeModelConfig {
@@ -45,6 +52,8 @@ export interface NativeModelConfig {
   vocabSize: number;
   rmsNormEps: number;
   ropeTheta: number;
+  /** Dimensions of a head that rotate, the first ones; even. */
+  ropeDimensions: number;
   ropeTraditional: boolean;
   ropeScaling?: RopeScaling;
   maxPositionEmbeddings: number;
@@ -52,6 +61,10 @@ export interface NativeModelConfig {
   /** Bias on q, k, v (qwen2: always) and, for llama, on o too. */
   attentionBias: boolean;
   mlpBias: boolean;
+  /** One for each layer. Default: full attention everywhere. */
+  layerTypes?: LayerType[];
+  /** Positions that a layer of sliding attention sees, a token's own among them. */
+  slidingWindow?: number;
 }
 
 export interface NativeModelSpec {

@@ -106,7 +106,7 @@ const configs: Row[] = [
     { model_type: "gpt_oss" },
     { model_type: "../llama" },
     { model_type: "__proto__" },
-    { rope_scaling: { type: "yarn", factor: 4 } },
+    { rope_scaling: { type: "longrope", factor: 4 } },
     { hidden_act: "gelu" },
     { quantization: { group_size: 64, bits: 7 } },
     { quantization: { group_size: 48, bits: 4 } },

@@ -23,6 +23,19 @@ export const SMALL: RandomModelSpec = {
     tie_word_embeddings: true,
     quantization: { group_size: 64, bits: 4 },
   },
+  plan: [
+    ["matrix", "model.embed_tokens", 64, 64, 2],
+    ["norm", "model.layers.0.input_layernorm.weight", 64],
+    ["matrix", "model.layers.0.self_attn.q_proj", 64, 64, 1],
+    ["matrix", "model.layers.0.self_attn.k_proj", 32, 64, 1],
+    ["matrix", "model.layers.0.self_attn.v_proj", 32, 64, 1],
+    ["matrix", "model.layers.0.self_attn.o_proj", 64, 64, 3],
+    ["matrix", "model.layers.0.mlp.gate_proj", 64, 64, 1],
+    ["matrix", "model.layers.0.mlp.up_proj", 64, 64, 1],
+    ["matrix", "model.layers.0.mlp.down_proj", 64, 64, 3],
+    ["norm", "model.layers.0.post_attention_layernorm.weight", 64],
+    ["norm", "model.norm.weight", 64],
+  ],
 };
 
 /** Makes a directory that does not load; gets one that does not exist yet. */

@@ -27,29 +27,21 @@ export interface RandomModelSpec {
   shards?: number;
   /** Offset of the first tensor modulo 16. */
   start?: number;
-  /** Tensors that mlx-lm's `sanitize` drops. */
-  extras?: ("rotary" | "lm_head")[];
   config: {
-    model_type: "qwen2" | "llama";
-    hidden_size: number;
-    num_hidden_layers: number;
-    intermediate_size: number;
-    num_attention_heads: number;
-    num_key_value_heads: number;
-    vocab_size: number;
-    tie_word_embeddings: boolean;
-    head_dim?: number;
-    attention_bias?: boolean;
-    mlp_bias?: boolean;
     quantization?: AffineMode & Record<string, AffineMode | false | number>;
     [key: string]: unknown;
   };
+  plan: PlanRow[];
 }
+
+/** A row of scripts/goldens/plans.py. */
+type PlanRow =
+  | ["matrix", path: string, rows: number, columns: number, gain: number]
+  | ["uniform", name: string, shape: number[], exponent: number]
+  | ["norm", name: string, size: number];
 
 const SIGNIFICANT_BITS = { F32: 24, F16: 11, BF16: 8 };
 const GOLDEN_RATIO = 0x9e3779b9;
-// What a block adds outweighs the embedding: else a tied model only repeats its last token.
-const GAIN = { in: 1, out: 3, head: 2 };
 
 /** FNV-1a over ASCII, 32 bits. */
 function hashOfText(text: string): number {
@@ -149,37 +141,12 @@ class Tensors {
 
 /** Every tensor of the model that `spec` describes. */
 export function tensorsOf(spec: RandomModelSpec): RawTensor[] {
-  const { config, extras = [] } = spec;
-  const { hidden_size: hidden, intermediate_size: inner, vocab_size: vocab } = config;
-  const headDim = config.head_dim ?? hidden / config.num_attention_heads;
-  const queries = config.num_attention_heads * headDim;
-  const keys = config.num_key_value_heads * headDim;
-  const qwen2 = config.model_type === "qwen2";
-  const { attention_bias: attentionBias = false, mlp_bias: mlpBias = false } = config;
-  const linears = [
-    { name: "self_attn.q_proj", rows: queries, columns: hidden, bias: qwen2 || attentionBias, gain: GAIN.in },
-    { name: "self_attn.k_proj", rows: keys, columns: hidden, bias: qwen2 || attentionBias, gain: GAIN.in },
-    { name: "self_attn.v_proj", rows: keys, columns: hidden, bias: qwen2 || attentionBias, gain: GAIN.in },
-    { name: "self_attn.o_proj", rows: hidden, columns: queries, bias: !qwen2 && attentionBias, gain: GAIN.out },
-    { name: "mlp.gate_proj", rows: inner, columns: hidden, bias: mlpBias, gain: GAIN.in },
-    { name: "mlp.up_proj", rows: inner, columns: hidden, bias: mlpBias, gain: GAIN.in },
-    { name: "mlp.down_proj", rows: hidden, columns: inner, bias: mlpBias, gain: GAIN.out },
-  ];
   const out = new Tensors(spec);
-  out.matrix("model.embed_tokens", vocab, hidden, GAIN.head);
-  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
-    const prefix = `model.layers.${layer}`;
-    out.aroundOne(`${prefix}.input_layernorm.weight`, hidden);
-    for (const { name, rows, columns, bias, gain } of linears) {
-      out.matrix(`${prefix}.${name}`, rows, columns, gain);
-      if (bias) out.uniform(`${prefix}.${name}.bias`, [rows], -1);
-    }
-    out.aroundOne(`${prefix}.post_attention_layernorm.weight`, hidden);
-    if (extras.includes("rotary")) out.uniform(`${prefix}.self_attn.rotary_emb.inv_freq`, [headDim / 2], 0);
+  for (const row of spec.plan) {
+    if (row[0] === "matrix") out.matrix(row[1], row[2], row[3], row[4]);
+    else if (row[0] === "uniform") out.uniform(row[1], row[2], row[3]);
+    else out.aroundOne(row[1], row[2]);
   }
-  out.aroundOne("model.norm.weight", hidden);
-  if (!config.tie_word_embeddings) out.matrix("lm_head", vocab, hidden, GAIN.head);
-  else if (extras.includes("lm_head")) out.uniform("lm_head.weight", [vocab, hidden], 0);
   return out.list;
 }
 

@@ -13,15 +13,20 @@ using kernels::Parallel;
 using kernels::ThreadPool;
 
 struct Case {
-  int64_t n, heads, kv_heads, head_dim, first_position;
+  int64_t n, heads, kv_heads, head_dim, first_position, window = 0;
 };
 
 /// One query's output in doubles.
-std::vector<double> attend(const float* q, const StoredCache& cache, int64_t kv_head, int64_t keys, double scale) {
+std::vector<double> attend(const float* q, const StoredCache& cache, int64_t kv_head, int64_t first, int64_t keys,
+                           double scale) {
   const int64_t head_dim = cache.view.head_dim;
   std::vector<double> scores(static_cast<size_t>(keys)), output(static_cast<size_t>(head_dim));
   double largest = -INFINITY, sum = 0;
   for (size_t k = 0; k < scores.size(); ++k) {
+    if (static_cast<int64_t>(k) < first) {
+      scores[k] = -INFINITY;
+      continue;
+    }
     for (int64_t d = 0; d < head_dim; ++d) scores[k] += q[d] * cache.key(kv_head, static_cast<int64_t>(k), d);
     largest = std::max(largest, scores[k] *= scale);
   }
@@ -36,28 +41,29 @@ std::vector<double> attend(const float* q, const StoredCache& cache, int64_t kv_
 void check_case(const Case& c, const std::string& isa) {
   const std::string what = isa + ", n " + std::to_string(c.n) + ", heads " + std::to_string(c.heads) + "/" +
                            std::to_string(c.kv_heads) + " of " + std::to_string(c.head_dim) + ", from " +
-                           std::to_string(c.first_position);
+                           std::to_string(c.first_position) + ", window " + std::to_string(c.window);
   const StoredCache cache(c.first_position + c.n, c.kv_heads, c.head_dim, 4);
   const int64_t row = c.heads * c.head_dim;
   const std::vector<float> q = Random(6).floats(c.n * row, -2, 2);
   const float scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
   std::vector<float> y(q.size(), NAN), threaded(y), alone(static_cast<size_t>(row));
-  kernels::attention(q.data(), c.n, c.heads, cache.view, c.first_position, scale, y.data(), {});
-  kernels::attention(q.data(), c.n, c.heads, cache.view, c.first_position, scale, threaded.data(),
+  kernels::attention(q.data(), c.n, c.heads, cache.view, c.first_position, c.window, scale, y.data(), {});
+  kernels::attention(q.data(), c.n, c.heads, cache.view, c.first_position, c.window, scale, threaded.data(),
                      {&ThreadPool::shared(), 3});
   check(std::memcmp(y.data(), threaded.data(), y.size() * 4) == 0, what + ": threads give other bits");
   for (int64_t i = 0; i < c.n; ++i) {
     for (int64_t h = 0; h < c.heads; ++h) {
       const int64_t at = i * row + h * c.head_dim;
-      const std::vector<double> wanted =
-          attend(q.data() + at, cache, h / (c.heads / c.kv_heads), c.first_position + i + 1, scale);
+      const int64_t keys = c.first_position + i + 1;
+      const int64_t first = c.window > 0 ? std::max<int64_t>(0, keys - c.window) : 0;
+      const std::vector<double> wanted = attend(q.data() + at, cache, h / (c.heads / c.kv_heads), first, keys, scale);
       for (int64_t d = 0; d < c.head_dim; ++d)
         check(std::abs(y[static_cast<size_t>(at + d)] - wanted[static_cast<size_t>(d)]) <= 2e-6,
               what + ": row " + std::to_string(i) + ", head " + std::to_string(h) + ", element " + std::to_string(d));
     }
     for (const int threads : {1, 2}) {
-      kernels::attention(q.data() + i * row, 1, c.heads, cache.view, c.first_position + i, scale, alone.data(),
-                         {&ThreadPool::shared(), threads});
+      kernels::attention(q.data() + i * row, 1, c.heads, cache.view, c.first_position + i, c.window, scale,
+                         alone.data(), {&ThreadPool::shared(), threads});
       check(std::memcmp(alone.data(), y.data() + i * row, alone.size() * 4) == 0,
             what + ": row " + std::to_string(i) + " has other bits when alone on " + std::to_string(threads));
     }
@@ -78,6 +84,14 @@ const Test lengths("attention sees its own and earlier positions only, at any le
   });
 });
 
+const Test windows("attention with a window sees the nearest positions only", [] {
+  for_each_isa([](const std::string& isa) {
+    for (const int64_t window : {1, 5, 16, 64, 65, 512, 600})
+      for (const int64_t first : {0, 63, 511, 1100})
+        for (const int64_t n : {1, 40}) check_case({n, 4, 2, 16, first, window}, isa);
+  });
+});
+
 const Test extremes("attention's softmax stands scores of hundreds", [] {
   for_each_isa([](const std::string& isa) {
     StoredCache cache(3, 1, 8, 1);
@@ -88,7 +102,7 @@ const Test extremes("attention's softmax stands scores of hundreds", [] {
     }
     const float q[8] = {1};
     float y[8];
-    kernels::attention(q, 1, 1, cache.view, 2, 1.0f, y, {});
+    kernels::attention(q, 1, 1, cache.view, 2, 0, 1.0f, y, {});
     const double second = std::exp(cache.key(0, 2, 0) - cache.key(0, 0, 0));
     check(std::abs(y[0] - (1 + 3 * second) / (1 + second)) < 1e-5, isa + ": " + std::to_string(y[0]));
   });
@@ -113,7 +127,7 @@ const Test broken("a key or value that is not finite makes attention's result no
       kernels::store_key_value(cache.view, 0, 1, key.data(), value.data());
       const std::vector<float> q(16, 1.0f);
       float y[16];
-      kernels::attention(q.data(), 1, 1, cache.view, 2, 1.0f, y, {});
+      kernels::attention(q.data(), 1, 1, cache.view, 2, 0, 1.0f, y, {});
       check(!std::isfinite(y[0]), isa);
     }
   });

@@ -78,7 +78,7 @@ void bench_attention(int64_t n, int64_t context, const Parallel& parallel) {
   const std::vector<float> q = Random(3).floats(n * heads * head_dim);
   std::vector<float> y(q.size());
   const double seconds = median_seconds(
-      [&] { kernels::attention(q.data(), n, heads, cache.view, context - n, 0.088f, y.data(), parallel); });
+      [&] { kernels::attention(q.data(), n, heads, cache.view, context - n, 0, 0.088f, y.data(), parallel); });
   const double pairs = static_cast<double>(n) * (static_cast<double>(context) - static_cast<double>(n - 1) / 2);
   std::printf("attention 12 heads, 2 key heads, 128, n %3d of %5d, %d threads: %7.3f ms, %5.1f GB/s, %6.1f GFLOP/s\n",
               static_cast<int>(n), static_cast<int>(context), parallel.threads, seconds * 1e3,

@@ -34,31 +34,35 @@ const Test norm("rms_norm is float32-exact at odd sizes, in place too, and a row
     }
 });
 
-const Test rotation("rope turns pairs by position, halves or neighbours, in place too", [] {
+const Test rotation("rope turns pairs by position, halves or neighbours, of whole heads or of their beginning", [] {
   for (const bool traditional : {false, true})
-    for (const int64_t head_dim : {2, 6, 64})
+    for (const int64_t turned : {2, 6, 64})
       for (const int32_t position : {0, 1, 98, 3881}) {
-        const int64_t heads = 3, half = head_dim / 2;
+        const int64_t heads = 3, half = turned / 2, head_dim = position == 1 ? turned + 5 : turned;
+        const float magnitude = position == 98 ? 1.25f : 1.0f;
         const std::vector<float> x = Random(3).floats(heads * head_dim);
         std::vector<float> frequencies(static_cast<size_t>(half));
         for (int64_t j = 0; j < half; ++j)
           frequencies[static_cast<size_t>(j)] =
               static_cast<float>(std::pow(10000.0, -static_cast<double>(j) / static_cast<double>(half)));
-        std::vector<float> table(static_cast<size_t>(head_dim)), y(x.size()), in_place(x);
-        kernels::rope_angles(position, frequencies.data(), half, table.data());
-        kernels::rope(x.data(), heads, half, table.data(), traditional, y.data());
-        kernels::rope(in_place.data(), heads, half, table.data(), traditional, in_place.data());
-        check(y == in_place, "in place");
-        for (int64_t h = 0; h < heads; ++h)
+        std::vector<float> table(static_cast<size_t>(turned)), y(x);
+        kernels::rope_angles(position, frequencies.data(), half, magnitude, table.data());
+        kernels::rope(y.data(), heads, head_dim, half, table.data(), traditional);
+        for (int64_t h = 0; h < heads; ++h) {
+          for (int64_t d = turned; d < head_dim; ++d)
+            check(y[static_cast<size_t>(h * head_dim + d)] == x[static_cast<size_t>(h * head_dim + d)],
+                  "the rest stays");
           for (int64_t j = 0; j < half; ++j) {
             const double angle = static_cast<float>(position) * frequencies[static_cast<size_t>(j)];
             const int64_t first = traditional ? 2 * j : j, second = traditional ? 2 * j + 1 : j + half;
             const float* from = x.data() + h * head_dim;
             const float* to = y.data() + h * head_dim;
             const double a = from[first], b = from[second];
-            check(std::abs(to[first] - (a * std::cos(angle) - b * std::sin(angle))) < 1e-6, "first of a pair");
-            check(std::abs(to[second] - (a * std::sin(angle) + b * std::cos(angle))) < 1e-6, "second of a pair");
+            const double cosine = magnitude * std::cos(angle), sine = magnitude * std::sin(angle);
+            check(std::abs(to[first] - (a * cosine - b * sine)) < 1e-6, "first of a pair");
+            check(std::abs(to[second] - (a * sine + b * cosine)) < 1e-6, "second of a pair");
           }
+        }
       }
 });
 

@@ -7,6 +7,7 @@ import { PunieError } from "../../errors.js";
 import { downloadCommand, shellQuote } from "../../models/download-command.js";
 import { readTextFile } from "../../models/json-file.js";
 import { listModels, type ModelInfo } from "../../models/list-models.js";
+import { longestContext } from "../../models/longest-context.js";
 import { readManifest } from "../../models/manifest.js";
 import { type ModelDirectory, openModelDirectory } from "../../models/model-directory.js";
 import { parseModelName } from "../../models/model-name.js";
@@ -111,7 +112,7 @@ async function show(name: string, flags: ModelsFlags): Promise<void> {
     ["Layers", `${config.hiddenLayers} of ${config.hiddenSize}, feed-forward ${config.intermediateSize}`],
     ["Attention", `${config.attentionHeads} heads of ${config.headDim}, ${config.keyValueHeads} for keys and values`],
     ["Vocabulary", `${config.vocabSize} tokens`],
-    ["Context", `${config.maxPositionEmbeddings} tokens`],
+    ["Context", `${longestContext(config)} tokens`],
   ];
   answer(`${formatTable(lines).join("\n")}\n`);
   if (card !== null) answer(`\n${withoutControls(withoutFrontMatter(card)).trim()}\n`);

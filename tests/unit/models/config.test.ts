@@ -42,6 +42,7 @@ test("qwen2 has mlx-lm's defaults", () => {
     vocabSize: 151936,
     rmsNormEps: 1e-6,
     ropeTheta: 1_000_000,
+    ropeDimensions: 64,
     ropeTraditional: false,
     maxPositionEmbeddings: 32768,
     tieWordEmbeddings: true,
@@ -65,6 +66,28 @@ test("llama has mlx-lm's defaults: as many key heads as heads, theta 10,000, no 
 test("llama takes its own head_dim, qwen2 has none", () => {
   expect(parse({ head_dim: 128 }, LLAMA).config.headDim).toBe(128);
   expect(parse({ head_dim: 128 }).config.headDim).toBe(64);
+});
+
+test("qwen3 takes its own head_dim, and ties nothing unless told", () => {
+  const qwen3 = { ...QWEN2, model_type: "qwen3", num_attention_heads: 16, head_dim: 128 };
+  expect(parse({}, qwen3).config).toMatchObject({ headDim: 128, attentionBias: false, tieWordEmbeddings: false });
+});
+
+test("layers have a window where layer_types says so, else from max_window_layers on, else all of mistral's", () => {
+  const window = { sliding_window: 512, num_hidden_layers: 3 };
+  const sliding = "sliding_attention",
+    full = "full_attention";
+  expect(parse({ ...window, layer_types: [full, sliding, full] }, LLAMA).config).toMatchObject({
+    layerTypes: [full, sliding, full],
+    slidingWindow: 512,
+  });
+  expect(parse({ ...window, use_sliding_window: true, max_window_layers: 2 }).config).toMatchObject({
+    layerTypes: [full, full, sliding],
+    slidingWindow: 512,
+  });
+  expect(parse({ ...window, use_sliding_window: false, max_window_layers: 2 }).config).not.toHaveProperty("layerTypes");
+  expect(parse({ ...window, model_type: "mistral" }, LLAMA).config.layerTypes).toEqual([sliding, sliding, sliding]);
+  expect(parse({ ...window, sliding_window: null, model_type: "mistral" }, LLAMA).config.layerTypes).toBeUndefined();
 });
 
 test("null stands for a default, as transformers writes it", () => {
@@ -98,6 +121,21 @@ test.each([
     { ropeTheta: 5e5, ropeScaling: expect.objectContaining({ type: "llama3", factor: 8 }) },
   ],
   [{ rope_traditional: true }, { ropeTraditional: true }],
+  [{ rope_scaling: { type: "dynamic", factor: 2 } }, { ropeScaling: { type: "dynamic", factor: 2 } }],
+  [
+    { rope_scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32768 } },
+    {
+      ropeScaling: {
+        type: "yarn",
+        factor: 4,
+        originalMaxPositionEmbeddings: 32768,
+        betaFast: 32,
+        betaSlow: 1,
+        mscale: 1,
+        mscaleAllDim: 0,
+      },
+    },
+  ],
 ])("rotary embedding of %j", (more, expected) => {
   expect(parse(more, LLAMA).config).toMatchObject(expected);
 });
@@ -134,10 +172,9 @@ test("quantization_config without a method is MLX's own spelling", () => {
 test.each([
   [{ model_type: "mamba" }, 'model_type "mamba"'],
   [{ hidden_act: "gelu" }, 'hidden_act "gelu"'],
-  [{ use_sliding_window: true }, "use_sliding_window"],
-  [{ layer_types: ["sliding_attention"] }, "sliding_attention"],
-  [{ rope_scaling: { type: "yarn", factor: 4 } }, 'rope_scaling.type "yarn"'],
-  [{ rope_parameters: { rope_type: "dynamic", factor: 4 } }, 'rope_parameters.type "dynamic"'],
+  [{ layer_types: ["linear_attention"] }, "linear_attention"],
+  [{ rope_scaling: { type: "longrope", factor: 4 } }, 'rope_scaling.type "longrope"'],
+  [{ rope_parameters: { rope_type: "su", factor: 4 } }, 'rope_parameters.type "su"'],
   [{ rope_parameters: { full_attention: { rope_theta: 1 } } }, "rope_parameters.full_attention"],
   [{ quantization: { mode: "mxfp4", bits: 4, group_size: 32 } }, 'mode "mxfp4"'],
   [{ quantization: { bits: 7, group_size: 64 } }, "bits 7"],
@@ -181,6 +218,8 @@ test.each([
   [{ max_position_embeddings: 1e18 }, "max_position_embeddings"],
   [{ tie_word_embeddings: "yes" }, "tie_word_embeddings"],
   [{ layer_types: ["full_attention"] }, "layer_types"],
+  [{ num_hidden_layers: 1, layer_types: ["sliding_attention"] }, "sliding_window"],
+  [{ rope_scaling: { type: "yarn", factor: 4, beta_fast: 0 } }, "rope_scaling.beta_fast"],
   [{ quantization: [4] }, "quantization"],
 ])("%j is MODEL_CORRUPT, with file and JSON path", (more, text) => {
   const error = failure(more);

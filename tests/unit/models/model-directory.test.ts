@@ -18,6 +18,7 @@ test("reads the bundled model as mlx-lm does", async () => {
     vocabSize: 1280,
     rmsNormEps: 1e-6,
     ropeTheta: 10000,
+    ropeDimensions: 64,
     ropeTraditional: false,
     maxPositionEmbeddings: 2048,
     tieWordEmbeddings: true,

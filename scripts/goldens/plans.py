@@ -1,0 +1,95 @@
+"""Which tensors a random model has: a plan that the golden carries, so that the tests need not know the architectures.
+
+A plan is a list of rows:
+    ["matrix", path, rows, columns, gain]   a linear's or an embedding's weight, quantized as the config says
+    ["uniform", name, shape, exponent]      values in [-2^exponent, 2^exponent)
+    ["norm", name, size]                    values in [0.5, 1.5)
+"""
+
+# What a block adds outweighs the embedding: else a tied model only repeats its last token.
+IN_GAIN, OUT_GAIN, HEAD_GAIN = 1, 3, 2
+
+
+class Plan:
+    def __init__(self, config, extras):
+        self.config, self.extras, self.rows = config, extras, []
+
+    def matrix(self, path, rows, columns, gain=IN_GAIN, bias=False):
+        self.rows.append(["matrix", path, rows, columns, gain])
+        if bias:
+            self.uniform(f"{path}.bias", [rows], -1)
+
+    def uniform(self, name, shape, exponent):
+        self.rows.append(["uniform", name, shape, exponent])
+
+    def norm(self, name, size):
+        self.rows.append(["norm", f"{name}.weight", size])
+
+    def attention(self, path, qkv_bias=False, o_bias=False, qk_norm=False):
+        config = self.config
+        hidden, heads, kv_heads = config["hidden_size"], config["num_attention_heads"], config["num_key_value_heads"]
+        head_dim = config.get("head_dim", hidden // heads)
+        self.matrix(f"{path}.q_proj", heads * head_dim, hidden, bias=qkv_bias)
+        self.matrix(f"{path}.k_proj", kv_heads * head_dim, hidden, bias=qkv_bias)
+        self.matrix(f"{path}.v_proj", kv_heads * head_dim, hidden, bias=qkv_bias)
+        self.matrix(f"{path}.o_proj", hidden, heads * head_dim, OUT_GAIN, bias=o_bias)
+        if qk_norm:
+            self.norm(f"{path}.q_norm", head_dim)
+            self.norm(f"{path}.k_norm", head_dim)
+
+    def mlp(self, path, inner, bias=False):
+        hidden = self.config["hidden_size"]
+        self.matrix(f"{path}.gate_proj", inner, hidden, bias=bias)
+        self.matrix(f"{path}.up_proj", inner, hidden, bias=bias)
+        self.matrix(f"{path}.down_proj", hidden, inner, OUT_GAIN, bias=bias)
+
+    def decoder(self, attention, mlp):
+        """The tensors outside of the blocks, and in each block the norms; `attention` and `mlp` add the rest."""
+        config = self.config
+        hidden, vocab = config["hidden_size"], config["vocab_size"]
+        self.matrix("model.embed_tokens", vocab, hidden, HEAD_GAIN)
+        for layer in range(config["num_hidden_layers"]):
+            prefix = f"model.layers.{layer}"
+            self.norm(f"{prefix}.input_layernorm", hidden)
+            attention(f"{prefix}.self_attn")
+            mlp(f"{prefix}.mlp")
+            self.norm(f"{prefix}.post_attention_layernorm", hidden)
+            if "rotary" in self.extras:
+                self.uniform(f"{prefix}.self_attn.rotary_emb.inv_freq", [16], 0)
+        self.norm("model.norm", hidden)
+        if not config["tie_word_embeddings"]:
+            self.matrix("lm_head", vocab, hidden, HEAD_GAIN)
+        elif "lm_head" in self.extras:
+            self.uniform("lm_head.weight", [vocab, hidden], 0)
+        return self.rows
+
+
+def llama(plan):
+    config = plan.config
+    bias = config.get("attention_bias", False)
+    return plan.decoder(
+        lambda path: plan.attention(path, qkv_bias=bias, o_bias=bias),
+        lambda path: plan.mlp(path, config["intermediate_size"], config.get("mlp_bias", False)),
+    )
+
+
+def qwen2(plan):
+    return plan.decoder(
+        lambda path: plan.attention(path, qkv_bias=True),
+        lambda path: plan.mlp(path, plan.config["intermediate_size"]),
+    )
+
+
+def qwen3(plan):
+    return plan.decoder(
+        lambda path: plan.attention(path, qk_norm=True),
+        lambda path: plan.mlp(path, plan.config["intermediate_size"]),
+    )
+
+
+PLANS = {"llama": llama, "mistral": llama, "qwen2": qwen2, "qwen3": qwen3}
+
+
+def plan_of(config, extras=()):
+    """The tensors of a model of this config. `extras`: kinds of tensors that mlx-lm's `sanitize` drops."""
+    return PLANS[config["model_type"]](Plan(config, extras))

@@ -1,0 +1,12 @@
+import type { ReadConfig } from "./architecture.js";
+import { readLlama, readMistral } from "./llama.js";
+import { readQwen2 } from "./qwen2.js";
+import { readQwen3 } from "./qwen3.js";
+
+/** Architectures that the engine has, by config.json's `model_type`: one row here, one in native/models/registry.cc. */
+export const ARCHITECTURES = {
+  llama: readLlama,
+  mistral: readMistral,
+  qwen2: readQwen2,
+  qwen3: readQwen3,
+} as const satisfies Record<string, ReadConfig>;
