@@ -112,6 +112,22 @@ std::vector<models::LayerType> read_layer_types(const Napi::Array& array) {
   return types;
 }
 
+models::ExpertsConfig read_experts(const Napi::Object& object) {
+  models::ExpertsConfig experts;
+  experts.num_experts = integer(object, "count", 1, kMostDimension);
+  experts.num_experts_per_tok = integer(object, "perToken", 1, kMostDimension);
+  experts.moe_intermediate_size = integer(object, "intermediateSize", 1, kMostDimension);
+  experts.shared_expert_intermediate_size = integer(object, "sharedIntermediateSize", 0, kMostDimension);
+  experts.norm_topk_prob = boolean_or(object, "normalizeShares", false);
+  const auto layers = array_of(object, "layers");
+  for (std::uint32_t i = 0; i < layers.Length(); ++i) {
+    const auto value = layers.Get(i);
+    if (!value.IsBoolean()) invalid("experts.layers", "a list of true and false");
+    experts.layers.push_back(value.As<Napi::Boolean>().Value());
+  }
+  return experts;
+}
+
 models::ModelConfig read_config(const Napi::Object& object) {
   models::ModelConfig config;
   const auto size = [&](const char* name) { return integer(object, name, 1, kMostDimension); };
@@ -135,6 +151,9 @@ models::ModelConfig read_config(const Napi::Object& object) {
   if (const auto value = object.Get("slidingWindow"); !value.IsUndefined())
     config.sliding_window = size("slidingWindow");
   config.rope = read_rope(object);
+  if (const auto value = object.Get("experts"); !value.IsUndefined()) {
+    config.experts = read_experts(object_of(value, "experts"));
+  }
   return config;
 }
 

@@ -12,6 +12,18 @@ namespace punie::models {
 /// What mixes the tokens of a layer.
 enum class LayerType { full_attention, sliding_attention };
 
+/// A mixture of experts in place of a layer's feed-forward block.
+struct ExpertsConfig {
+  std::int64_t num_experts = 0;
+  std::int64_t num_experts_per_tok = 0;
+  std::int64_t moe_intermediate_size = 0;
+  /// 0: no expert is shared by all tokens.
+  std::int64_t shared_expert_intermediate_size = 0;
+  bool norm_topk_prob = false;
+  /// For each layer, whether it has one.
+  std::vector<bool> layers;
+};
+
 /// config.json as TypeScript has checked it, with every default filled in. Names are the checkpoint's.
 struct ModelConfig {
   std::string model_type;
@@ -32,6 +44,7 @@ struct ModelConfig {
   bool tie_word_embeddings = false;
   bool attention_bias = false;
   bool mlp_bias = false;
+  std::optional<ExpertsConfig> experts;
 };
 
 /// Throws MODEL_UNSUPPORTED or MODEL_CORRUPT for sizes that no layer can have. TypeScript has checked them already;

@@ -18,7 +18,7 @@ class LayerLoader {
     return {.input_layernorm = norm("input_layernorm", config_.hidden_size),
             .self_attn = attention(),
             .post_attention_layernorm = norm("post_attention_layernorm", config_.hidden_size),
-            .mlp = mlp("mlp", config_.intermediate_size)};
+            .mlp = feed_forward()};
   }
 
  private:
@@ -56,6 +56,30 @@ class LayerLoader {
             .down_proj = linear(name + ".down_proj", hidden, inner, traits_.mlp_bias)};
   }
 
+  std::variant<nn::Mlp, nn::SparseMoe> feed_forward() {
+    if (config_.experts && config_.experts->layers[layer_]) return moe(*config_.experts);
+    return mlp("mlp", config_.intermediate_size);
+  }
+
+  nn::SparseMoe moe(const ExpertsConfig& config) {
+    const auto hidden = config_.hidden_size, count = config.num_experts, inner = config.moe_intermediate_size;
+    const auto experts = [&](const std::string& name, std::int64_t out, std::int64_t in) {
+      return weights_.experts(path_ + ".mlp", name, count, out, in);
+    };
+    nn::SparseMoe moe{.gate = linear("mlp.gate", count, hidden, false),
+                      .experts = {.count = count,
+                                  .gate_proj = experts("gate_proj", inner, hidden),
+                                  .up_proj = experts("up_proj", inner, hidden),
+                                  .down_proj = experts("down_proj", hidden, inner)},
+                      .per_token = config.num_experts_per_tok,
+                      .normalize = config.norm_topk_prob};
+    if (config.shared_expert_intermediate_size > 0) {
+      moe.shared_expert = mlp("mlp.shared_expert", config.shared_expert_intermediate_size);
+      moe.shared_expert_gate = linear("mlp.shared_expert_gate", 1, hidden, false);
+    }
+    return moe;
+  }
+
   const ModelConfig& config_;
   const DecoderTraits& traits_;
   nn::Weights& weights_;
@@ -68,7 +92,8 @@ class LayerLoader {
 nn::Tensor DecoderLayer::operator()(nn::Pass& pass, const nn::Rope& rope, const nn::Tensor& x,
                                     std::int64_t layer) const {
   const auto h = pass.add(x, self_attn(pass, rope, input_layernorm(pass, x), layer));
-  return pass.add(h, mlp(pass, post_attention_layernorm(pass, h)));
+  const auto normed = post_attention_layernorm(pass, h);
+  return pass.add(h, std::visit([&](const auto& block) { return block(pass, normed); }, mlp));
 }
 
 Decoder::Decoder(const ModelConfig& config, const DecoderTraits& traits, nn::Weights& weights)

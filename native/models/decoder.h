@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "models/model.h"
@@ -8,6 +9,7 @@
 #include "nn/linear.h"
 #include "nn/mlp.h"
 #include "nn/rms_norm.h"
+#include "nn/sparse_moe.h"
 #include "nn/weights.h"
 
 namespace punie::models {
@@ -27,12 +29,12 @@ struct DecoderLayer {
   nn::RmsNorm input_layernorm;
   nn::Attention self_attn;
   nn::RmsNorm post_attention_layernorm;
-  nn::Mlp mlp;
+  std::variant<nn::Mlp, nn::SparseMoe> mlp;
 
   nn::Tensor operator()(nn::Pass& pass, const nn::Rope& rope, const nn::Tensor& x, std::int64_t layer) const;
 };
 
-/// The pre-norm decoder that the families share: rotary grouped-query attention, SwiGLU, RMS norm.
+/// The pre-norm decoder that the families share: rotary grouped-query attention, SwiGLU or experts of it, RMS norm.
 class Decoder : public Model {
  public:
   Decoder(const ModelConfig& config, const DecoderTraits& traits, nn::Weights& weights);

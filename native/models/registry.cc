@@ -12,10 +12,8 @@ struct Row {
 };
 
 constexpr Row kModels[] = {
-    {"llama", load_llama},
-    {"mistral", load_llama},
-    {"qwen2", load_qwen2},
-    {"qwen3", load_qwen3},
+    {"llama", load_llama},         {"mistral", load_llama}, {"qwen2", load_qwen2},
+    {"qwen2_moe", load_qwen2_moe}, {"qwen3", load_qwen3},   {"qwen3_moe", load_qwen3_moe},
 };
 
 }  // namespace

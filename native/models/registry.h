@@ -15,5 +15,7 @@ std::unique_ptr<Model> load_model(const ModelConfig& config, nn::Weights& weight
 std::unique_ptr<Model> load_llama(const ModelConfig& config, nn::Weights& weights);
 std::unique_ptr<Model> load_qwen2(const ModelConfig& config, nn::Weights& weights);
 std::unique_ptr<Model> load_qwen3(const ModelConfig& config, nn::Weights& weights);
+std::unique_ptr<Model> load_qwen2_moe(const ModelConfig& config, nn::Weights& weights);
+std::unique_ptr<Model> load_qwen3_moe(const ModelConfig& config, nn::Weights& weights);
 
 }  // namespace punie::models

@@ -1,24 +1,9 @@
-#include "error.h"
-#include "kernels/float_matmul.h"
-#include "kernels/quantized_matmul.h"
+#include "nn/kernel_views.h"
 #include "nn/matrix.h"
 
 namespace punie::nn {
 
 namespace {
-
-kernels::FloatType float_type(const io::Tensor& tensor) {
-  switch (tensor.dtype) {
-    case io::Dtype::f32:
-      return kernels::FloatType::f32;
-    case io::Dtype::f16:
-      return kernels::FloatType::f16;
-    case io::Dtype::bf16:
-      return kernels::FloatType::bf16;
-    default:
-      throw Error("INTERNAL", "A matrix has a dtype that is not a float.");
-  }
-}
 
 /// What both kinds share; the tensors keep their file mapped.
 class KernelMatrix : public Matrix {
@@ -45,11 +30,7 @@ class KernelMatrix : public Matrix {
 class QuantizedKernelMatrix : public KernelMatrix {
  public:
   explicit QuantizedKernelMatrix(MatrixTensors tensors)
-      : KernelMatrix(std::move(tensors)),
-        view_{
-            tensors_.weight.data, tensors_.scales->data, tensors_.biases->data,      float_type(*tensors_.scales),
-            tensors_.rows,        tensors_.cols,         tensors_.quantization.bits, tensors_.quantization.group_size} {
-  }
+      : KernelMatrix(std::move(tensors)), view_(quantized_view(tensors_)) {}
 
   Product product(Pass& pass, const Tensor& x, const float* bias, float* y) const override {
     const auto& rounded = pass.rounded(x, kernels::input_format(view_));
@@ -70,9 +51,7 @@ class QuantizedKernelMatrix : public KernelMatrix {
 
 class FloatKernelMatrix : public KernelMatrix {
  public:
-  explicit FloatKernelMatrix(MatrixTensors tensors)
-      : KernelMatrix(std::move(tensors)),
-        view_{tensors_.weight.data, float_type(tensors_.weight), tensors_.rows, tensors_.cols} {}
+  explicit FloatKernelMatrix(MatrixTensors tensors) : KernelMatrix(std::move(tensors)), view_(float_view(tensors_)) {}
 
   Product product(Pass&, const Tensor& x, const float* bias, float* y) const override {
     return [this, from = x.data(), n = x.rows(), bias, y](auto begin, auto end) {

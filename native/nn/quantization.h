@@ -10,6 +10,8 @@ namespace punie::nn {
 struct Quantization {
   int bits = 4;
   int group_size = 64;
+
+  bool operator==(const Quantization&) const = default;
 };
 
 /// The rows of config.json's quantization table by module path. A layer without a row is quantized as the shapes

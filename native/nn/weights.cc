@@ -28,11 +28,33 @@ std::string quantization_text(const Quantization& q) {
   return std::to_string(q.bits) + " bits in groups of " + std::to_string(q.group_size);
 }
 
-/// What the shapes of `weight` [rows, cols * bits / 32] and `scales` [rows, cols / group_size] say.
+/// What the shapes of `weight` [..., cols * bits / 32] and `scales` [..., cols / group_size] say.
 Quantization infer(const MatrixTensors& tensors) {
-  const auto packed = tensors.weight.shape.size() == 2 ? tensors.weight.shape[1] : 0;
-  const auto groups = tensors.scales->shape.size() == 2 ? tensors.scales->shape[1] : 0;
+  const auto packed = tensors.weight.shape.empty() ? 0 : tensors.weight.shape.back();
+  const auto groups = tensors.scales->shape.empty() ? 0 : tensors.scales->shape.back();
   return {static_cast<int>(packed * 32 / tensors.cols), groups > 0 ? static_cast<int>(tensors.cols / groups) : 0};
+}
+
+/// One of `count` tensors on one another.
+io::Tensor part_of(const io::Tensor& stack, std::int64_t index, std::int64_t count) {
+  auto part = stack;
+  part.shape.erase(part.shape.begin());
+  part.bytes = stack.bytes / static_cast<std::size_t>(count);
+  part.data = stack.data + part.bytes * static_cast<std::size_t>(index);
+  return part;
+}
+
+MatrixTensors part_of(const MatrixTensors& stack, std::int64_t index, std::int64_t count) {
+  auto part = stack;
+  part.weight = part_of(stack.weight, index, count);
+  if (stack.scales) part.scales = part_of(*stack.scales, index, count);
+  if (stack.biases) part.biases = part_of(*stack.biases, index, count);
+  return part;
+}
+
+bool alike(const MatrixTensors& a, const MatrixTensors& b) {
+  return a.weight.dtype == b.weight.dtype && a.scales.has_value() == b.scales.has_value() &&
+         (!a.scales || (a.scales->dtype == b.scales->dtype && a.quantization == b.quantization));
 }
 
 }  // namespace
@@ -81,38 +103,71 @@ std::optional<Quantization> Weights::quantization_of(const std::string& path, co
   return inferred;
 }
 
-std::unique_ptr<Matrix> Weights::matrix(const std::string& path, std::int64_t rows, std::int64_t cols) {
+std::optional<MatrixTensors> Weights::tensors_of(const std::string& path, std::int64_t rows, std::int64_t cols,
+                                                 std::int64_t stack) {
+  const auto shape = [&](std::int64_t columns) {
+    return stack > 0 ? std::vector{stack, rows, columns} : std::vector{rows, columns};
+  };
   const auto name = path + ".weight";
   const auto* weight = take(name);
-  if (weight == nullptr) return nullptr;
+  if (weight == nullptr) return std::nullopt;
   MatrixTensors tensors{*weight, std::nullopt, std::nullopt, {}, rows, cols};
   if (store_.find(path + ".scales") != nullptr) {
     const auto* scales = take(path + ".scales");
     const auto* biases = take(path + ".biases");
-    if (biases == nullptr) return nullptr;
+    if (biases == nullptr) return std::nullopt;
     tensors.scales = *scales;
     tensors.biases = *biases;
     const auto quantization = quantization_of(path, tensors);
-    if (!quantization) return nullptr;
+    if (!quantization) return std::nullopt;
     tensors.quantization = *quantization;
     if (weight->dtype != io::Dtype::u32) {
       problems_.push_back("'" + name + "' has dtype " + io::name_of(weight->dtype) + ", expected U32");
-      return nullptr;
+      return std::nullopt;
     }
     const auto groups = cols / quantization->group_size;
-    if (!has_shape(name, *weight, {rows, cols * quantization->bits / 32}) ||
-        !has_shape(path + ".scales", *scales, {rows, groups}) ||
-        !has_shape(path + ".biases", *biases, {rows, groups}) || !is_float(path + ".scales", *scales)) {
-      return nullptr;
+    if (!has_shape(name, *weight, shape(cols * quantization->bits / 32)) ||
+        !has_shape(path + ".scales", *scales, shape(groups)) || !has_shape(path + ".biases", *biases, shape(groups)) ||
+        !is_float(path + ".scales", *scales)) {
+      return std::nullopt;
     }
     if (groups * quantization->group_size != cols || biases->dtype != scales->dtype) {
       problems_.push_back("'" + path + ".biases' does not go with its scales and weight");
-      return nullptr;
+      return std::nullopt;
     }
-  } else if (!has_shape(name, *weight, {rows, cols}) || !is_float(name, *weight)) {
-    return nullptr;
+  } else if (!has_shape(name, *weight, shape(cols)) || !is_float(name, *weight)) {
+    return std::nullopt;
   }
-  return runtime_.use_kernels ? make_kernel_matrix(std::move(tensors)) : make_stock_matrix(runtime_, tensors);
+  return tensors;
+}
+
+std::unique_ptr<Matrix> Weights::matrix(const std::string& path, std::int64_t rows, std::int64_t cols) {
+  auto tensors = tensors_of(path, rows, cols);
+  if (!tensors) return nullptr;
+  return runtime_.use_kernels ? make_kernel_matrix(std::move(*tensors)) : make_stock_matrix(runtime_, *tensors);
+}
+
+std::unique_ptr<ExpertMatrices> Weights::experts(const std::string& path, const std::string& name, std::int64_t count,
+                                                 std::int64_t out, std::int64_t in) {
+  std::vector<MatrixTensors> tensors;
+  const auto one_by_one = path + ".experts.0." + name;
+  if (store_.find(one_by_one + ".weight") == nullptr) {
+    const auto stack = tensors_of(path + ".switch_mlp." + name, out, in, count);
+    if (!stack) return nullptr;
+    for (std::int64_t i = 0; i < count; ++i) tensors.push_back(part_of(*stack, i, count));
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) {
+      auto expert = tensors_of(path + ".experts." + std::to_string(i) + "." + name, out, in);
+      if (!expert) return nullptr;
+      if (i > 0 && !alike(*expert, tensors[0])) {
+        problems_.push_back("'" + path + ".experts." + std::to_string(i) + "." + name +
+                            "' is stored otherwise than the first expert's");
+        return nullptr;
+      }
+      tensors.push_back(std::move(*expert));
+    }
+  }
+  return runtime_.use_kernels ? make_kernel_experts(std::move(tensors)) : make_stock_experts(runtime_, tensors);
 }
 
 Linear Weights::linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias) {

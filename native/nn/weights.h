@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/tensor_store.h"
+#include "nn/expert_matrices.h"
 #include "nn/linear.h"
 #include "nn/quantization.h"
 #include "nn/runtime.h"
@@ -23,6 +24,10 @@ class Weights {
 
   /// PATH.weight [out, in], quantized if PATH.scales is there, and PATH.bias [out] if `bias`.
   Linear linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias);
+  /// The matrices NAME of `count` experts below PATH: stacked, PATH.switch_mlp.NAME.weight [count, out, in], or one by
+  /// one, PATH.experts.I.NAME.weight [out, in]; quantized if their scales are there.
+  std::unique_ptr<ExpertMatrices> experts(const std::string& path, const std::string& name, std::int64_t count,
+                                          std::int64_t out, std::int64_t in);
   /// PATH.weight [vocabulary, hidden], quantized if PATH.scales is there.
   Embedding embedding(const std::string& path, std::int64_t vocabulary, std::int64_t hidden);
   /// A float vector [size].
@@ -40,6 +45,9 @@ class Weights {
  private:
   const io::Tensor* take(const std::string& name);
   std::unique_ptr<Matrix> matrix(const std::string& path, std::int64_t rows, std::int64_t cols);
+  /// The tensors of PATH once they have been checked; `stack` matrices on one another if it is above 0.
+  std::optional<MatrixTensors> tensors_of(const std::string& path, std::int64_t rows, std::int64_t cols,
+                                          std::int64_t stack = 0);
   std::optional<Quantization> quantization_of(const std::string& path, const MatrixTensors& tensors);
   bool has_shape(const std::string& name, const io::Tensor& tensor, const std::vector<std::int64_t>& expected);
   bool is_float(const std::string& name, const io::Tensor& tensor);

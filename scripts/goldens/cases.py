@@ -9,7 +9,17 @@ GROUP_SIZES = (32, 64, 128)
 RATIOS = {32: (1, 2, 3, 4, 5, 6, 7, 8), 64: (8, 7, 6, 5, 4, 3, 2, 1), 128: (1, 2, 3, 4, 6, 8)}
 INTERMEDIATE = {32: 224, 64: 192, 128: 256}
 PROMPT_TOKENS, STEPS = 20, 24
-VARIANTS = ("qwen3",)
+MOE = {
+    "num_experts": 8,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 128,
+    "decoder_sparse_step": 1,
+    "mlp_only_layers": [],
+    "norm_topk_prob": True,
+}
+SHARED = {**MOE, "norm_topk_prob": False, "shared_expert_intermediate_size": 256}
+# Every width and group of each, as far as their tensors go. Gates of experts have few rows and stay 8 bits.
+VARIANTS = {"qwen3": {}, "qwen3_moe": MOE, "qwen2_moe": SHARED}
 # Trained for fewer positions than a run of 12 tokens takes.
 SHORT = {"max_position_embeddings": 20}
 # Longer than a prefill chunk of 512 and than several steps of a growing KV cache.
@@ -81,17 +91,20 @@ def unquantized_cases():
 def variants():
     """Every width, and every group, of the architectures that are variations of these two."""
     widths = [(bits, GROUP_SIZES[i % 3]) for i, bits in enumerate(BITS)]
-    for row, model_type in enumerate(VARIANTS):
+    for row, (model_type, own) in enumerate(VARIANTS.items()):
+        never_tied = model_type == "qwen2_moe"
+        heads = {} if model_type == "qwen2_moe" else {"head_dim": 64}
         for i, (bits, group_size) in enumerate(widths):
-            tied = i % 2 == 0
+            tied = i % 2 == 0 and not never_tied
             shape = geometry(RATIOS[group_size][i], group_size)
-            extra = {"head_dim": max(64, group_size)}
-            config = config_of(model_type, shape, INTERMEDIATE[group_size], tied, 320 + i, **extra)
+            wide = {key: max(size, group_size) for key, size in heads.items()}
+            config = config_of(model_type, shape, INTERMEDIATE[group_size], tied, 320 + i, **wide, **own)
             config["quantization"] = affine(bits, group_size)
             name = f"{model_type}, {bits} bits, group {group_size}, {'tied' if tied else 'untied'}"
             yield spec(name, 7000 + 100 * row + 10 * i, config, start=i)
         for i, dtype in enumerate(("BF16", "F32")):
-            config = config_of(model_type, geometry(2, 64), 192, i == 0, 331, head_dim=64)
+            tied = i == 0 and not never_tied
+            config = config_of(model_type, geometry(2, 64), 192, tied, 331, **heads, **own)
             yield spec(f"{model_type}, unquantized {dtype}", 7060 + 100 * row + 10 * i, config, dtype=dtype)
 
 
@@ -114,6 +127,12 @@ def special_cases():
     sharp = {**yarn, "mscale": 1.5, "mscale_all_dim": 0.5, "beta_fast": 16, "beta_slow": 2}
     windowed = {"layer_types": ["full_attention", "sliding_attention"], "sliding_window": 16}
     own = {"head_dim": 64}
+    moe_mixed = {
+        "model.layers.0.mlp.gate": affine(8, 64),
+        "model.layers.1.mlp.gate": affine(8, 64),
+        "model.layers.0.mlp.switch_mlp.up_proj": affine(6, 32),
+        "model.layers.1.mlp.switch_mlp.down_proj": affine(8, 32),
+    }
     rows = [
         ("qwen2, a long prompt", "qwen2", wide, True, q4, {}, {"prompts": (LONG_PROMPT_TOKENS,)}),
         ("llama, a long prompt", "llama", small, False, q4, {}, {"prompts": (LONG_PROMPT_TOKENS,)}),
@@ -144,6 +163,11 @@ def special_cases():
         ("qwen3, rope_parameters", "qwen3", small, True, q4, {**own, "rope_parameters": {**yarn, "rope_theta": 1e4}}, {}),
         ("llama, rope_scaling dynamic", "llama", wide, True, q4, {"rope_scaling": dynamic, **SHORT}, {"prompts": (12,)}),
         ("llama, a window", "llama", wide, True, q4, windowed, {"prompts": (1, 40, LONG_PROMPT_TOKENS)}),
+        ("qwen3_moe, experts one by one", "qwen3_moe", small, True, None, {**own, **MOE}, {"extras": ["experts"]}),
+        ("qwen3_moe, dense layers", "qwen3_moe", small, True, q4, {**own, **MOE, "mlp_only_layers": [0]}, {}),
+        ("qwen3_moe, a long prompt", "qwen3_moe", small, True, q4, {**own, **MOE}, {"prompts": (LONG_PROMPT_TOKENS,)}),
+        ("qwen3_moe, mixed widths", "qwen3_moe", small, True, affine(4, 64, **moe_mixed), {**own, **MOE}, {}),
+        ("qwen2_moe, all experts", "qwen2_moe", small, False, q4, {**SHARED, "num_experts_per_tok": 8}, {}),
         ("mistral, no window", "mistral", wide, False, q4, {}, {}),
     ]
     for i, (name, model_type, shape, tied, quantization, extra, layout) in enumerate(rows):

@@ -2,12 +2,13 @@
 
 A plan is a list of rows:
     ["matrix", path, rows, columns, gain]   a linear's or an embedding's weight, quantized as the config says
+    ["stack", path, count, rows, columns, gain]   `count` of them on one another
     ["uniform", name, shape, exponent]      values in [-2^exponent, 2^exponent)
     ["norm", name, size]                    values in [0.5, 1.5)
 """
 
 # What a block adds outweighs the embedding: else a tied model only repeats its last token.
-IN_GAIN, OUT_GAIN, HEAD_GAIN = 1, 3, 2
+IN_GAIN, OUT_GAIN, HEAD_GAIN, GATE_GAIN = 1, 3, 2, 4
 
 
 class Plan:
@@ -42,6 +43,29 @@ class Plan:
         self.matrix(f"{path}.gate_proj", inner, hidden, bias=bias)
         self.matrix(f"{path}.up_proj", inner, hidden, bias=bias)
         self.matrix(f"{path}.down_proj", hidden, inner, OUT_GAIN, bias=bias)
+
+    def moe(self, path):
+        """Experts, or the dense block of a layer that has none."""
+        config = self.config
+        hidden, inner, count = config["hidden_size"], config["moe_intermediate_size"], config["num_experts"]
+        layer = int(path.split(".")[2])
+        if layer in config["mlp_only_layers"] or (layer + 1) % config["decoder_sparse_step"] != 0:
+            return self.mlp(path, config["intermediate_size"])
+        # Wide apart, so that no rounding changes who is chosen.
+        self.matrix(f"{path}.gate", count, hidden, GATE_GAIN)
+        for name, rows, columns, gain in (
+            ("gate_proj", inner, hidden, IN_GAIN),
+            ("up_proj", inner, hidden, IN_GAIN),
+            ("down_proj", hidden, inner, OUT_GAIN),
+        ):
+            if "experts" in self.extras:
+                for expert in range(count):
+                    self.matrix(f"{path}.experts.{expert}.{name}", rows, columns, gain)
+            else:
+                self.rows.append(["stack", f"{path}.switch_mlp.{name}", count, rows, columns, gain])
+        if shared := config.get("shared_expert_intermediate_size"):
+            self.mlp(f"{path}.shared_expert", shared)
+            self.matrix(f"{path}.shared_expert_gate", 1, hidden)
 
     def decoder(self, attention, mlp):
         """The tensors outside of the blocks, and in each block the norms; `attention` and `mlp` add the rest."""
@@ -87,7 +111,22 @@ def qwen3(plan):
     )
 
 
-PLANS = {"llama": llama, "mistral": llama, "qwen2": qwen2, "qwen3": qwen3}
+def qwen2_moe(plan):
+    return plan.decoder(lambda path: plan.attention(path, qkv_bias=True), plan.moe)
+
+
+def qwen3_moe(plan):
+    return plan.decoder(lambda path: plan.attention(path, qk_norm=True), plan.moe)
+
+
+PLANS = {
+    "llama": llama,
+    "mistral": llama,
+    "qwen2": qwen2,
+    "qwen2_moe": qwen2_moe,
+    "qwen3": qwen3,
+    "qwen3_moe": qwen3_moe,
+}
 
 
 def plan_of(config, extras=()):

@@ -84,12 +84,18 @@ class Writer:
 
     def matrix(self, path, rows, columns, gain):
         """A linear's or an embedding's weight; entries of size about 2^(gain - 1) / sqrt(columns)."""
+        self.matrices(path, [rows], columns, gain)
+
+    def stack(self, path, count, rows, columns, gain):
+        self.matrices(path, [count, rows], columns, gain)
+
+    def matrices(self, path, rows, columns, gain):
         exponent = gain - columns.bit_length() // 2
         mode = self.mode_of(path)
         if mode is None:
-            return self.uniform(f"{path}.weight", [rows, columns], exponent)
-        bits, groups = mode["bits"], [rows, columns // mode["group_size"]]
-        packed = [rows, columns * bits // 32]
+            return self.uniform(f"{path}.weight", [*rows, columns], exponent)
+        bits, groups = mode["bits"], [*rows, columns // mode["group_size"]]
+        packed = [*rows, columns * bits // 32]
         self.add(f"{path}.weight", "U32", packed, words(self.seed, f"{path}.weight", int(np.prod(packed))).tobytes())
         # Either sign of scale occurs in MLX's files; the bias then puts the group's middle near zero.
         scale_words = words(self.seed, f"{path}.scales", int(np.prod(groups)))
@@ -101,7 +107,7 @@ class Writer:
 def tensors_of(spec):
     """The tensors that `spec["plan"]` lists: rows of [what, name, ...], see plans.py."""
     out = Writer(spec)
-    write = {"matrix": out.matrix, "uniform": out.uniform, "norm": out.around_one}
+    write = {"matrix": out.matrix, "stack": out.stack, "uniform": out.uniform, "norm": out.around_one}
     for what, *arguments in spec["plan"]:
         write[what](*arguments)
     return out.tensors

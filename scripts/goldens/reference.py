@@ -10,6 +10,16 @@ from mlx_lm.utils import dequantize_model, load_model
 
 TOP = 8
 
+# MLX's gathered product knows only float32 on a CPU. On a GPU it sums in float32 and rounds once: so here.
+_gather_mm = mx.gather_mm
+
+
+def _gather_mm_in_float32(a, b, *args, **kwargs):
+    return _gather_mm(a.astype(mx.float32), b.astype(mx.float32), *args, **kwargs).astype(a.dtype)
+
+
+mx.gather_mm = _gather_mm_in_float32
+
 
 def load(path, dtype=mx.float32):
     """The model of a directory with every floating parameter cast to `dtype`, and its config."""

@@ -53,8 +53,9 @@ function fromShapes(layer: string, inputs: number, words: number, scales: number
   return { mode: "affine", bits, groupSize };
 }
 
-/** Inputs of a layer of a qwen2 or llama decoder, by the last part of its path. */
+/** Inputs of a layer of a decoder, by the last part of its path. Experts' are left to the engine. */
 function inputSize(layer: string, config: NativeModelConfig): number | undefined {
+  if (layer.includes("expert") || layer.includes("switch_mlp")) return undefined;
   switch (layer.slice(layer.lastIndexOf(".") + 1)) {
     case "embed_tokens":
     case "lm_head":

@@ -40,6 +40,19 @@ export interface RopeScaling {
 /** What mixes the tokens of a layer. */
 export type LayerType = "full_attention" | "sliding_attention";
 
+/** A mixture of experts in place of a layer's feed-forward block. Sizes are counts. */
+export interface ExpertsConfig {
+  count: number;
+  perToken: number;
+  intermediateSize: number;
+  /** 0: no expert is shared by all tokens. */
+  sharedIntermediateSize: number;
+  /** The shares of a token's experts are made to sum up to 1. */
+  normalizeShares: boolean;
+  /** For each layer, whether it has experts. */
+  layers: boolean[];
+}
+
 /** What a decoder needs to know of config.json, checked and with defaults filled in. Sizes are counts, not bytes. */
 export interface NativeModelConfig {
   modelType: string;
@@ -65,6 +78,7 @@ export interface NativeModelConfig {
   layerTypes?: LayerType[];
   /** Positions that a layer of sliding attention sees, a token's own among them. */
   slidingWindow?: number;
+  experts?: ExpertsConfig;
 }
 
 export interface NativeModelSpec {

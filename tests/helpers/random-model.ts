@@ -37,6 +37,7 @@ export interface RandomModelSpec {
 /** A row of scripts/goldens/plans.py. */
 type PlanRow =
   | ["matrix", path: string, rows: number, columns: number, gain: number]
+  | ["stack", path: string, count: number, rows: number, columns: number, gain: number]
   | ["uniform", name: string, shape: number[], exponent: number]
   | ["norm", name: string, size: number];
 
@@ -120,19 +121,20 @@ class Tensors {
   }
 
   /** A linear's or an embedding's weight; entries of size about 2^(gain - 1) / sqrt(columns). */
-  matrix(path: string, rows: number, columns: number, gain: number): void {
+  matrix(path: string, rows: readonly number[], columns: number, gain: number): void {
     const exponent = gain - ((32 - Math.clz32(columns)) >> 1);
     const mode = this.modeOf(path);
     if (mode === undefined) {
-      this.uniform(`${path}.weight`, [rows, columns], exponent);
+      this.uniform(`${path}.weight`, [...rows, columns], exponent);
       return;
     }
-    const packed = [rows, (columns * mode.bits) / 32] as const;
-    const groups = [rows, columns / mode.group_size];
-    const data = words(this.spec.seed, `${path}.weight`, packed[0] * packed[1]);
-    this.list.push({ name: `${path}.weight`, dtype: "U32", shape: [...packed], data: new Uint8Array(data.buffer) });
+    const packed = [...rows, (columns * mode.bits) / 32];
+    const groups = [...rows, columns / mode.group_size];
+    const product = (shape: readonly number[]) => shape.reduce((count, size) => count * size, 1);
+    const data = words(this.spec.seed, `${path}.weight`, product(packed));
+    this.list.push({ name: `${path}.weight`, dtype: "U32", shape: packed, data: new Uint8Array(data.buffer) });
     // Either sign of scale occurs in MLX's files; the bias then puts the group's middle near zero.
-    const scaleWords = words(this.spec.seed, `${path}.scales`, rows * (columns / mode.group_size));
+    const scaleWords = words(this.spec.seed, `${path}.scales`, product(groups));
     const sign = (i: number) => 1 - 2 * ((scaleWords[i] ?? 0) & 1);
     this.magnitudes(`${path}.scales`, groups, exponent - mode.bits, sign);
     this.magnitudes(`${path}.biases`, groups, exponent - 1, (i) => -sign(i));
@@ -143,7 +145,8 @@ class Tensors {
 export function tensorsOf(spec: RandomModelSpec): RawTensor[] {
   const out = new Tensors(spec);
   for (const row of spec.plan) {
-    if (row[0] === "matrix") out.matrix(row[1], row[2], row[3], row[4]);
+    if (row[0] === "matrix") out.matrix(row[1], [row[2]], row[3], row[4]);
+    else if (row[0] === "stack") out.matrix(row[1], [row[2], row[3]], row[4], row[5]);
     else if (row[0] === "uniform") out.uniform(row[1], row[2], row[3]);
     else out.aroundOne(row[1], row[2]);
   }

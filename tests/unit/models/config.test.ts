@@ -73,6 +73,31 @@ test("qwen3 takes its own head_dim, and ties nothing unless told", () => {
   expect(parse({}, qwen3).config).toMatchObject({ headDim: 128, attentionBias: false, tieWordEmbeddings: false });
 });
 
+const MOE = {
+  ...QWEN2,
+  num_hidden_layers: 4,
+  num_experts: 8,
+  num_experts_per_tok: 2,
+  moe_intermediate_size: 128,
+  shared_expert_intermediate_size: 256,
+};
+
+test("layers have experts but for those that mlp_only_layers and decoder_sparse_step leave out", () => {
+  const own = { mlp_only_layers: [3], decoder_sparse_step: 2, norm_topk_prob: true };
+  expect(parse(own, { ...MOE, model_type: "qwen2_moe" }).config.experts).toEqual({
+    count: 8,
+    perToken: 2,
+    intermediateSize: 128,
+    sharedIntermediateSize: 256,
+    normalizeShares: true,
+    layers: [false, true, false, false],
+  });
+  expect(parse({}, { ...MOE, model_type: "qwen3_moe" }).config.experts).toMatchObject({
+    sharedIntermediateSize: 0,
+    layers: [true, true, true, true],
+  });
+});
+
 test("layers have a window where layer_types says so, else from max_window_layers on, else all of mistral's", () => {
   const window = { sliding_window: 512, num_hidden_layers: 3 };
   const sliding = "sliding_attention",
@@ -221,6 +246,10 @@ test.each([
   [{ num_hidden_layers: 1, layer_types: ["sliding_attention"] }, "sliding_window"],
   [{ rope_scaling: { type: "yarn", factor: 4, beta_fast: 0 } }, "rope_scaling.beta_fast"],
   [{ quantization: [4] }, "quantization"],
+  [{ ...MOE, model_type: "qwen3_moe", num_experts: 0 }, "num_experts"],
+  [{ ...MOE, model_type: "qwen3_moe", num_experts_per_tok: 1e9 }, "num_experts_per_tok"],
+  [{ ...MOE, model_type: "qwen3_moe", num_experts_per_tok: 9 }, "num_experts_per_tok"],
+  [{ ...MOE, model_type: "qwen3_moe", mlp_only_layers: [-1] }, "mlp_only_layers"],
 ])("%j is MODEL_CORRUPT, with file and JSON path", (more, text) => {
   const error = failure(more);
   expect(error.code).toBe("MODEL_CORRUPT");
