@@ -105,6 +105,8 @@ std::vector<models::LayerType> read_layer_types(const Napi::Array& array) {
       types.push_back(models::LayerType::full_attention);
     } else if (name == "sliding_attention") {
       types.push_back(models::LayerType::sliding_attention);
+    } else if (name == "linear_attention") {
+      types.push_back(models::LayerType::linear_attention);
     } else {
       invalid("layerTypes", "a list of names of layer types");
     }
@@ -151,6 +153,12 @@ models::ModelConfig read_config(const Napi::Object& object) {
   if (const auto value = object.Get("slidingWindow"); !value.IsUndefined())
     config.sliding_window = size("slidingWindow");
   config.rope = read_rope(object);
+  if (const auto value = object.Get("linearAttention"); !value.IsUndefined()) {
+    const auto linear = object_of(value, "linearAttention");
+    const auto linear_size = [&](const char* name) { return integer(linear, name, 1, kMostDimension); };
+    config.linear_attention = {linear_size("keyHeads"), linear_size("valueHeads"), linear_size("keyHeadDim"),
+                               linear_size("valueHeadDim"), linear_size("convKernelSize")};
+  }
   if (const auto value = object.Get("experts"); !value.IsUndefined()) {
     config.experts = read_experts(object_of(value, "experts"));
   }

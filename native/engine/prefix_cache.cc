@@ -16,6 +16,7 @@ std::shared_ptr<nn::KvCache> PrefixCache::take(std::span<const std::int32_t> pro
   const auto [mismatch, end] = std::ranges::mismatch(tokens_, prompt);
   const auto common = std::min(mismatch - tokens_.begin(), static_cast<std::ptrdiff_t>(prompt.size()) - 1);
   if (common < kLeastMatch) return nullptr;
+  if (!cache_->can_truncate(common)) return nullptr;
   cache_->truncate(common);
   tokens_.clear();
   return std::move(cache_);

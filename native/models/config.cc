@@ -11,6 +11,8 @@ namespace {
 /// Bounds far above any model, and low enough that no product of them overflows.
 constexpr std::int64_t kMostDimensions = 1 << 20;
 constexpr std::int64_t kMostLayers = 4096;
+constexpr std::int64_t kMostHeadDimensions = 4096;
+constexpr std::int64_t kMostTaps = 64;
 constexpr std::int64_t kMostExperts = 1 << 16;
 constexpr std::int64_t kMostTokens = 1 << 26;
 
@@ -18,6 +20,25 @@ void check(const char* name, std::int64_t value, std::int64_t most) {
   if (value >= 1 && value <= most) return;
   throw Error("MODEL_CORRUPT", std::string("config.json: ") + name + " is " + std::to_string(value) +
                                    ", expected 1 to " + std::to_string(most) + ".");
+}
+
+void check_linear_attention(const ModelConfig& config) {
+  if (!config.linear_attention) {
+    throw Error("MODEL_CORRUPT", "config.json: layers of linear attention need its sizes.");
+  }
+  const auto& linear = *config.linear_attention;
+  check("linear_num_key_heads", linear.linear_num_key_heads, kMostDimensions);
+  check("linear_num_value_heads", linear.linear_num_value_heads, kMostDimensions);
+  check("linear_key_head_dim", linear.linear_key_head_dim, kMostHeadDimensions);
+  check("linear_value_head_dim", linear.linear_value_head_dim, kMostHeadDimensions);
+  check("linear_conv_kernel_dim", linear.linear_conv_kernel_dim, kMostTaps);
+  check("linear_num_key_heads * linear_key_head_dim", linear.linear_num_key_heads * linear.linear_key_head_dim,
+        kMostDimensions);
+  check("linear_num_value_heads * linear_value_head_dim", linear.linear_num_value_heads * linear.linear_value_head_dim,
+        kMostDimensions);
+  if (linear.linear_num_value_heads % linear.linear_num_key_heads != 0) {
+    throw Error("MODEL_CORRUPT", "config.json: linear_num_value_heads must be a multiple of linear_num_key_heads.");
+  }
 }
 
 void check_experts(const ModelConfig& config, const ExpertsConfig& experts) {
@@ -52,6 +73,7 @@ void check_config(const ModelConfig& config) {
   if (std::ranges::count(config.layer_types, LayerType::sliding_attention) > 0) {
     check("sliding_window", config.sliding_window, kMostDimensions * kMostDimensions);
   }
+  if (std::ranges::count(config.layer_types, LayerType::linear_attention) > 0) check_linear_attention(config);
   if (config.experts) check_experts(config, *config.experts);
   if (config.num_attention_heads % config.num_key_value_heads != 0 || config.head_dim % 2 != 0) {
     throw Error("MODEL_CORRUPT",

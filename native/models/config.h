@@ -10,7 +10,7 @@
 namespace punie::models {
 
 /// What mixes the tokens of a layer.
-enum class LayerType { full_attention, sliding_attention };
+enum class LayerType { full_attention, sliding_attention, linear_attention };
 
 /// A mixture of experts in place of a layer's feed-forward block.
 struct ExpertsConfig {
@@ -22,6 +22,15 @@ struct ExpertsConfig {
   bool norm_topk_prob = false;
   /// For each layer, whether it has one.
   std::vector<bool> layers;
+};
+
+/// A gated delta net in place of a layer's attention.
+struct LinearAttentionConfig {
+  std::int64_t linear_num_key_heads = 0;
+  std::int64_t linear_num_value_heads = 0;
+  std::int64_t linear_key_head_dim = 0;
+  std::int64_t linear_value_head_dim = 0;
+  std::int64_t linear_conv_kernel_dim = 0;
 };
 
 /// config.json as TypeScript has checked it, with every default filled in. Names are the checkpoint's.
@@ -45,6 +54,7 @@ struct ModelConfig {
   bool attention_bias = false;
   bool mlp_bias = false;
   std::optional<ExpertsConfig> experts;
+  std::optional<LinearAttentionConfig> linear_attention;
 };
 
 /// Throws MODEL_UNSUPPORTED or MODEL_CORRUPT for sizes that no layer can have. TypeScript has checked them already;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
 #include "models/model.h"
 #include "nn/attention.h"
+#include "nn/gated_delta_net.h"
 #include "nn/linear.h"
 #include "nn/mlp.h"
 #include "nn/rms_norm.h"
@@ -22,19 +24,33 @@ struct DecoderTraits {
   bool mlp_bias = false;
   /// Norms of each head's queries and keys.
   bool qk_norm = false;
+  /// Attention's output is gated by its input.
+  bool gated_attention = false;
+  /// The inputs of linear attention come from two layers that are grouped by head, not from one for each.
+  bool fused_delta_inputs = false;
+  /// What the names of the blocks begin with, and that of the output layer.
+  std::string root = "model";
+  std::string head = "lm_head";
+  /// Norms are stored as what is to be added to 1.
+  bool norms_around_zero = false;
 };
+
+/// Whether a checkpoint with linear attention is as Hugging Face publishes it: there the weights of the norms are what
+/// is to be added to 1, and those of convolutions lie as PyTorch has them, which is what tells.
+bool is_unconverted(const ModelConfig& config, const std::string& root, const nn::Weights& weights);
 
 /// One block: x + attention(norm(x)), then that plus mlp(norm(that)).
 struct DecoderLayer {
   nn::RmsNorm input_layernorm;
-  nn::Attention self_attn;
+  std::variant<nn::Attention, nn::GatedDeltaNet> attention;
   nn::RmsNorm post_attention_layernorm;
   std::variant<nn::Mlp, nn::SparseMoe> mlp;
 
   nn::Tensor operator()(nn::Pass& pass, const nn::Rope& rope, const nn::Tensor& x, std::int64_t layer) const;
 };
 
-/// The pre-norm decoder that the families share: rotary grouped-query attention, SwiGLU or experts of it, RMS norm.
+/// The pre-norm decoder that the families share: rotary grouped-query attention or a gated delta net, SwiGLU or experts
+/// of it, RMS norm.
 class Decoder : public Model {
  public:
   Decoder(const ModelConfig& config, const DecoderTraits& traits, nn::Weights& weights);

@@ -12,8 +12,9 @@ struct Row {
 };
 
 constexpr Row kModels[] = {
-    {"llama", load_llama},         {"mistral", load_llama}, {"qwen2", load_qwen2},
-    {"qwen2_moe", load_qwen2_moe}, {"qwen3", load_qwen3},   {"qwen3_moe", load_qwen3_moe},
+    {"llama", load_llama},         {"mistral", load_llama},       {"qwen2", load_qwen2},
+    {"qwen2_moe", load_qwen2_moe}, {"qwen3", load_qwen3},         {"qwen3_5", load_qwen3_5},
+    {"qwen3_5_moe", load_qwen3_5}, {"qwen3_moe", load_qwen3_moe}, {"qwen3_next", load_qwen3_next},
 };
 
 }  // namespace

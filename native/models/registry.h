@@ -17,5 +17,7 @@ std::unique_ptr<Model> load_qwen2(const ModelConfig& config, nn::Weights& weight
 std::unique_ptr<Model> load_qwen3(const ModelConfig& config, nn::Weights& weights);
 std::unique_ptr<Model> load_qwen2_moe(const ModelConfig& config, nn::Weights& weights);
 std::unique_ptr<Model> load_qwen3_moe(const ModelConfig& config, nn::Weights& weights);
+std::unique_ptr<Model> load_qwen3_next(const ModelConfig& config, nn::Weights& weights);
+std::unique_ptr<Model> load_qwen3_5(const ModelConfig& config, nn::Weights& weights);
 
 }  // namespace punie::models

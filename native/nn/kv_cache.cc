@@ -47,21 +47,37 @@ std::size_t KernelLayerCache::bytes() const {
          static_cast<std::size_t>(kv_heads_ * capacity_) * 2 * sizeof(float);
 }
 
-KvCache::KvCache(const Runtime& runtime, std::int64_t layers, std::int64_t kv_heads, std::int64_t head_dim) {
-  if (runtime.use_kernels) {
-    kernel_layers_.reserve(layers);
-    for (std::int64_t i = 0; i < layers; ++i) kernel_layers_.emplace_back(kv_heads, head_dim);
-  } else {
-    stock_layers_.resize(layers);
+KvCache::KvCache(const Runtime& runtime, const std::vector<LayerCacheShape>& layers) {
+  layers_.reserve(layers.size());
+  for (const auto& shape : layers) {
+    if (const auto* attention = std::get_if<AttentionCacheShape>(&shape)) {
+      if (runtime.use_kernels) {
+        layers_.emplace_back(KernelLayerCache(attention->kv_heads, attention->head_dim));
+      } else {
+        layers_.emplace_back(StockLayerCache());
+      }
+    } else {
+      recurrent_ = true;
+      if (runtime.use_kernels) {
+        layers_.emplace_back(KernelRecurrentCache(std::get<RecurrentCacheShape>(shape)));
+      } else {
+        layers_.emplace_back(StockRecurrentCache());
+      }
+    }
+  }
+}
+
+void KvCache::advance(std::int64_t positions) {
+  length_ += positions;
+  for (auto& layer : layers_) {
+    if (auto* state = std::get_if<KernelRecurrentCache>(&layer)) state->advance();
+    if (auto* state = std::get_if<StockRecurrentCache>(&layer)) state->advance();
   }
 }
 
 std::size_t KvCache::bytes() const {
   std::size_t bytes = 0;
-  for (const auto& layer : kernel_layers_) bytes += layer.bytes();
-  for (const auto& layer : stock_layers_) {
-    if (layer.keys) bytes += layer.keys->nbytes() + layer.values->nbytes();
-  }
+  for (const auto& layer : layers_) bytes += std::visit([](const auto& cache) { return cache.bytes(); }, layer);
   return bytes;
 }
 

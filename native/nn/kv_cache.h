@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "kernels/key_value_cache.h"
+#include "nn/recurrent_cache.h"
 #include "nn/runtime.h"
 
 namespace punie::nn {
@@ -37,31 +39,47 @@ class KernelLayerCache {
 struct StockLayerCache {
   std::optional<mx::array> keys;
   std::optional<mx::array> values;
+
+  std::size_t bytes() const { return keys ? keys->nbytes() + values->nbytes() : 0; }
 };
 
-/// The keys and values of one sequence, all layers. Grows in steps, so that a short chat stays small and a long one
-/// is not copied at every token. Used by one thread at a time: the owner's, and through it the stream's.
+/// What a layer remembers of a sequence: keys and values of every position, or a state of one size.
+struct AttentionCacheShape {
+  std::int64_t kv_heads;
+  std::int64_t head_dim;
+};
+using LayerCacheShape = std::variant<AttentionCacheShape, RecurrentCacheShape>;
+
+/// What the layers remember of one sequence. Keys and values grow in steps, so that a short chat stays small and a
+/// long one is not copied at every token. Used by one thread at a time: the owner's, and through it the stream's.
 class KvCache {
  public:
-  KvCache(const Runtime& runtime, std::int64_t layers, std::int64_t kv_heads, std::int64_t head_dim);
+  KvCache(const Runtime& runtime, const std::vector<LayerCacheShape>& layers);
 
   /// Positions filled, the same in every layer between two forward passes.
   std::int64_t length() const { return length_; }
-  void advance(std::int64_t positions) { length_ += positions; }
-  /// Forgets all positions from `length` on; what is before them can be reused by a prompt that begins alike.
+  /// A pass over the next `positions` has run: what it wrote counts.
+  void advance(std::int64_t positions);
+  /// Whether all positions from `length` on can be forgotten: a state knows only where it stands.
+  bool can_truncate(std::int64_t length) const { return length >= length_ || !recurrent_; }
+  /// Forgets them; what is before can be reused by a prompt that begins alike.
   void truncate(std::int64_t length) { length_ = length < length_ ? length : length_; }
   std::size_t bytes() const;
 
-  KernelLayerCache& kernel_layer(std::int64_t layer) { return kernel_layers_[layer]; }
-  StockLayerCache& stock_layer(std::int64_t layer) { return stock_layers_[layer]; }
+  KernelLayerCache& kernel_layer(std::int64_t layer) { return std::get<KernelLayerCache>(layers_[layer]); }
+  StockLayerCache& stock_layer(std::int64_t layer) { return std::get<StockLayerCache>(layers_[layer]); }
+  KernelRecurrentCache& kernel_state(std::int64_t layer) { return std::get<KernelRecurrentCache>(layers_[layer]); }
+  StockRecurrentCache& stock_state(std::int64_t layer) { return std::get<StockRecurrentCache>(layers_[layer]); }
 
   /// The capacity to allocate for `positions`: whole steps, and a quarter more than there was.
   static std::int64_t grown(std::int64_t capacity, std::int64_t positions);
 
  private:
+  using Layer = std::variant<KernelLayerCache, StockLayerCache, KernelRecurrentCache, StockRecurrentCache>;
+
   std::int64_t length_ = 0;
-  std::vector<KernelLayerCache> kernel_layers_;
-  std::vector<StockLayerCache> stock_layers_;
+  bool recurrent_ = false;
+  std::vector<Layer> layers_;
 };
 
 /// Some rows of a forward pass that belong to one sequence: `count` tokens at positions `cache->length()` and on.

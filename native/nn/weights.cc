@@ -180,10 +180,32 @@ Embedding Weights::embedding(const std::string& path, std::int64_t vocabulary, s
   return {matrix(path, vocabulary, hidden)};
 }
 
-mx::array Weights::vector(const std::string& name, std::int64_t size) {
+mx::array Weights::vector(const std::string& name, std::int64_t size, float offset) {
   const auto* tensor = take(name);
   if (tensor == nullptr || !has_shape(name, *tensor, {size}) || !is_float(name, *tensor)) return mx::array(0.0f);
-  return to_array(runtime_, *tensor, runtime_.compute_dtype);
+  auto values = to_array(runtime_, *tensor, runtime_.compute_dtype);
+  if (offset == 0) return values;
+  values = mx::add(values, mx::array(offset, values.dtype()), runtime_.stream);
+  values.eval();
+  return values;
+}
+
+mx::array Weights::exact_vector(const std::string& name, std::int64_t size) {
+  const auto* tensor = take(name);
+  if (tensor == nullptr || !has_shape(name, *tensor, {size}) || !is_float(name, *tensor)) return mx::array(0.0f);
+  return to_array(runtime_, *tensor, mx::float32);
+}
+
+mx::array Weights::convolution(const std::string& name, std::int64_t channels, std::int64_t taps) {
+  const auto* tensor = take(name);
+  const auto width = static_cast<int>(channels), count = static_cast<int>(taps);
+  const std::vector<std::int64_t> of_torch{channels, 1, taps};
+  if (tensor == nullptr || !is_float(name, *tensor)) return mx::array(0.0f);
+  if (tensor->shape != of_torch && !has_shape(name, *tensor, {channels, taps, 1})) return mx::array(0.0f);
+  const auto values = mx::reshape(to_array(runtime_, *tensor, runtime_.compute_dtype), {width, count}, runtime_.stream);
+  auto turned = mx::contiguous(mx::transpose(values, runtime_.stream), false, runtime_.stream);
+  turned.eval();
+  return turned;
 }
 
 void Weights::drop_if(const std::function<bool(const std::string&)>& unused) {

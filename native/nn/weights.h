@@ -30,8 +30,15 @@ class Weights {
                                           std::int64_t out, std::int64_t in);
   /// PATH.weight [vocabulary, hidden], quantized if PATH.scales is there.
   Embedding embedding(const std::string& path, std::int64_t vocabulary, std::int64_t hidden);
-  /// A float vector [size].
-  mx::array vector(const std::string& name, std::int64_t size);
+  /// A float vector [size] in the runtime's own dtype, plus `offset`.
+  mx::array vector(const std::string& name, std::int64_t size, float offset = 0);
+  /// A float vector [size] in float32.
+  mx::array exact_vector(const std::string& name, std::int64_t size);
+  /// The weights of a convolution of each channel by itself, as MLX stores them [channels, taps, 1] or as PyTorch does
+  /// [channels, 1, taps]: [taps, channels].
+  mx::array convolution(const std::string& name, std::int64_t channels, std::int64_t taps);
+  /// nullptr when there is none; it does not count as taken.
+  const io::Tensor* look_at(const std::string& name) const { return store_.find(name); }
   /// Tensors that a checkpoint may carry and this model does not use, as mlx-lm's `sanitize` drops them.
   void drop_if(const std::function<bool(const std::string&)>& unused);
 

@@ -19,7 +19,24 @@ MOE = {
 }
 SHARED = {**MOE, "norm_topk_prob": False, "shared_expert_intermediate_size": 256}
 # Every width and group of each, as far as their tensors go. Gates of experts have few rows and stay 8 bits.
-VARIANTS = {"qwen3": {}, "qwen3_moe": MOE, "qwen2_moe": SHARED}
+LINEAR = {
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 32,
+    "linear_value_head_dim": 64,
+    "linear_conv_kernel_dim": 4,
+    "full_attention_interval": 2,
+}
+NEXT = {**MOE, **LINEAR, "shared_expert_intermediate_size": 128, "partial_rotary_factor": 0.25}
+ROPE = {"rope_parameters": {"type": "default", "rope_theta": 100000.0, "partial_rotary_factor": 0.25}}
+VARIANTS = {
+    "qwen3": {},
+    "qwen3_moe": MOE,
+    "qwen2_moe": SHARED,
+    "qwen3_next": NEXT,
+    "qwen3_5": {**LINEAR, **ROPE},
+    "qwen3_5_moe": {**LINEAR, **ROPE, **MOE, "shared_expert_intermediate_size": 128},
+}
 # Trained for fewer positions than a run of 12 tokens takes.
 SHORT = {"max_position_embeddings": 20}
 # Longer than a prefill chunk of 512 and than several steps of a growing KV cache.
@@ -55,7 +72,8 @@ def affine(bits, group_size, **layers):
 
 
 def spec(name, seed, config, dtype="BF16", prompts=(PROMPT_TOKENS,), extras=(), **layout):
-    prompts = [prompt_ids(seed + i, count, config["vocab_size"]) for i, count in enumerate(prompts)]
+    vocab_size = config.get("text_config", config)["vocab_size"]
+    prompts = [prompt_ids(seed + i, count, vocab_size) for i, count in enumerate(prompts)]
     plan = plan_of(config, extras)
     return {"name": name, "seed": seed, "dtype": dtype, **layout, "config": config, "plan": plan, "prompts": prompts}
 
@@ -127,6 +145,7 @@ def special_cases():
     sharp = {**yarn, "mscale": 1.5, "mscale_all_dim": 0.5, "beta_fast": 16, "beta_slow": 2}
     windowed = {"layer_types": ["full_attention", "sliding_attention"], "sliding_window": 16}
     own = {"head_dim": 64}
+    odd = {"linear_num_key_heads": 3, "linear_num_value_heads": 3, "linear_key_head_dim": 20, "linear_value_head_dim": 24}
     moe_mixed = {
         "model.layers.0.mlp.gate": affine(8, 64),
         "model.layers.1.mlp.gate": affine(8, 64),
@@ -168,10 +187,15 @@ def special_cases():
         ("qwen3_moe, a long prompt", "qwen3_moe", small, True, q4, {**own, **MOE}, {"prompts": (LONG_PROMPT_TOKENS,)}),
         ("qwen3_moe, mixed widths", "qwen3_moe", small, True, affine(4, 64, **moe_mixed), {**own, **MOE}, {}),
         ("qwen2_moe, all experts", "qwen2_moe", small, False, q4, {**SHARED, "num_experts_per_tok": 8}, {}),
+        ("qwen3_next, a long prompt", "qwen3_next", small, False, q4, {**own, **NEXT}, {"prompts": (LONG_PROMPT_TOKENS,)}),
+        ("qwen3_next, odd sizes", "qwen3_next", small, False, None, {**own, **NEXT, **odd}, {"prompts": (1, 2, 40)}),
+        ("qwen3_5, beside a vision part", "qwen3_5", small, True, q4, {**own, **LINEAR, **ROPE}, {"extras": ["vision"]}),
         ("mistral, no window", "mistral", wide, False, q4, {}, {}),
     ]
     for i, (name, model_type, shape, tied, quantization, extra, layout) in enumerate(rows):
         config = config_of(model_type, shape, 192, tied, 320, **extra)
+        if "vision" in layout.get("extras", ()):
+            config = {"model_type": model_type, "text_config": config}
         if quantization is not None:
             config["quantization"] = quantization
         yield spec(name, 5000 + 10 * i, config, **layout)

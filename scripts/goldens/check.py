@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .cases import BITS, GROUP_SIZES, INTERMEDIATE, RATIOS, affine, config_of, geometry, spec
+from .cases import BITS, GROUP_SIZES, INTERMEDIATE, RATIOS, VARIANTS, affine, config_of, geometry, spec
 from .random_model import write_random_model
 from .reference import golden_run
 
@@ -14,21 +14,35 @@ CLI = Path(__file__).resolve().parent.parent.parent / "dist" / "cli" / "main.js"
 STEPS = 24
 # Of a step's best ids ours may order the last differently, so we ask for more than the reference has.
 LOGPROBS = 16
+ROPE_SCALINGS = (
+    {"type": "linear", "factor": 2.0},
+    {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
+    {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 128},
+)
 # Two best ids closer than this may be chosen either way.
 CLEAR_LEAD = 0.02
 
 
 def random_spec(rng, seed):
     """A model that the goldens need not hold: any width, group, ratio, dtype, head and prompt length."""
-    model_type, group_size = rng.choice(("qwen2", "llama")), rng.choice(GROUP_SIZES)
+    model_type, group_size = rng.choice(("qwen2", "llama", "mistral", *VARIANTS)), rng.choice(GROUP_SIZES)
     dtype = rng.choice(("BF16", "F16", "F32"))
     ratio, tied, bits = rng.choice(RATIOS[group_size]), rng.random() < 0.5, rng.choice(BITS)
-    config = config_of(model_type, geometry(ratio, group_size), INTERMEDIATE[group_size], tied, rng.randint(290, 420))
-    config["num_hidden_layers"] = rng.randint(1, 3)
+    own = dict(VARIANTS.get(model_type, {}))
+    if model_type == "qwen2_moe":
+        tied = False
+    elif own or model_type == "qwen3":
+        own["head_dim"] = max(64, group_size)
+    shape, inner = geometry(ratio, group_size), INTERMEDIATE[group_size]
+    config = config_of(model_type, shape, inner, tied, rng.randint(290, 420), **own)
+    # mlx-lm wants at least one layer of full attention.
+    config["num_hidden_layers"] = rng.randint(config.get("full_attention_interval", 1), 3)
+    if model_type in ("qwen2", "qwen3", "llama") and rng.random() < 0.3:
+        config["rope_scaling"] = rng.choice(ROPE_SCALINGS)
     quantized = rng.random() < 0.85
     if quantized:
         config["quantization"] = affine(bits, group_size)
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 and model_type in ("qwen2", "qwen3", "llama"):
             config["quantization"]["model.layers.0.mlp.up_proj"] = affine(rng.choice(BITS), 32)
     width = f"{bits} bits, group {group_size}" if quantized else "unquantized"
     name = f"{model_type}, {width}, {dtype}, {ratio} query heads per key head, {'tied' if tied else 'untied'}"

@@ -55,7 +55,7 @@ function fromShapes(layer: string, inputs: number, words: number, scales: number
 
 /** Inputs of a layer of a decoder, by the last part of its path. Experts' are left to the engine. */
 function inputSize(layer: string, config: NativeModelConfig): number | undefined {
-  if (layer.includes("expert") || layer.includes("switch_mlp")) return undefined;
+  if (/expert|switch_mlp|linear_attn/.test(layer)) return undefined;
   switch (layer.slice(layer.lastIndexOf(".") + 1)) {
     case "embed_tokens":
     case "lm_head":

@@ -67,10 +67,15 @@ export async function openModelDirectory(path: string): Promise<ModelDirectory> 
   };
 }
 
+/** A vision part, and layers that predict several tokens at once. */
+const NOT_FOR_TEXT = /^vision_tower|^model\.visual|(^|\.)mtp\./;
+const TIED_HEADS = ["lm_head.weight", "language_model.lm_head.weight"];
+
 /** What mlx-lm's `sanitize` drops: it may stand in a file and no layer is to be made of it. */
 function isUnused(tensor: NativeTensor, config: NativeModelConfig): boolean {
   if (tensor.name.includes("self_attn.rotary_emb.inv_freq")) return true;
-  return config.tieWordEmbeddings && tensor.name === "lm_head.weight";
+  if (config.linearAttention && NOT_FOR_TEXT.test(tensor.name)) return true;
+  return config.tieWordEmbeddings && TIED_HEADS.includes(tensor.name);
 }
 
 async function requireDirectory(path: string): Promise<void> {

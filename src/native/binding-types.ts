@@ -38,7 +38,18 @@ export interface RopeScaling {
 }
 
 /** What mixes the tokens of a layer. */
-export type LayerType = "full_attention" | "sliding_attention";
+export type LayerType = "full_attention" | "sliding_attention" | "linear_attention";
+
+/** A gated delta net in place of a layer's attention. Sizes are counts. */
+export interface LinearAttentionConfig {
+  keyHeads: number;
+  /** A multiple of `keyHeads`. */
+  valueHeads: number;
+  keyHeadDim: number;
+  valueHeadDim: number;
+  /** Tokens that the convolution before it sees. */
+  convKernelSize: number;
+}
 
 /** A mixture of experts in place of a layer's feed-forward block. Sizes are counts. */
 export interface ExpertsConfig {
@@ -79,6 +90,8 @@ export interface NativeModelConfig {
   /** Positions that a layer of sliding attention sees, a token's own among them. */
   slidingWindow?: number;
   experts?: ExpertsConfig;
+  /** Of the layers of linear attention. */
+  linearAttention?: LinearAttentionConfig;
 }
 
 export interface NativeModelSpec {

@@ -98,6 +98,45 @@ test("layers have experts but for those that mlp_only_layers and decoder_sparse_
   });
 });
 
+const LINEAR = {
+  linear_num_key_heads: 16,
+  linear_num_value_heads: 32,
+  linear_key_head_dim: 128,
+  linear_value_head_dim: 128,
+  linear_conv_kernel_dim: 4,
+};
+
+test("qwen3_next has linear attention but in each fourth layer, and turns a quarter of a head", () => {
+  const next = { ...MOE, ...LINEAR, model_type: "qwen3_next", num_attention_heads: 16, head_dim: 256 };
+  expect(parse({ partial_rotary_factor: 0.25 }, next).config).toMatchObject({
+    layerTypes: ["linear_attention", "linear_attention", "linear_attention", "full_attention"],
+    linearAttention: { keyHeads: 16, valueHeads: 32, keyHeadDim: 128, valueHeadDim: 128, convKernelSize: 4 },
+    headDim: 256,
+    ropeDimensions: 64,
+    experts: { sharedIntermediateSize: 256 },
+  });
+});
+
+test("qwen3_5 keeps its keys in text_config, and what rope_parameters say wins", () => {
+  const text = {
+    ...QWEN2,
+    ...LINEAR,
+    num_attention_heads: 16,
+    head_dim: 256,
+    rope_theta: 5,
+    rope_parameters: { rope_type: "default", mrope_section: [11, 11, 10], rope_theta: 1e7, partial_rotary_factor: 0.5 },
+  };
+  const { config } = parse({}, { model_type: "qwen3_5", text_config: text, vision_config: { depth: 27 } });
+  expect(config).toMatchObject({ modelType: "qwen3_5", ropeTheta: 1e7, ropeDimensions: 128, tieWordEmbeddings: false });
+  expect(parse({}, { ...text, model_type: "qwen3_5" }).config).toEqual(config);
+  const { intermediate_size: _dense, ...rest } = text;
+  const moe = { ...rest, num_experts: 8, num_experts_per_tok: 2, moe_intermediate_size: 64 };
+  expect(parse({}, { model_type: "qwen3_5_moe", text_config: moe }).config.experts).toMatchObject({
+    count: 8,
+    normalizeShares: true,
+  });
+});
+
 test("layers have a window where layer_types says so, else from max_window_layers on, else all of mistral's", () => {
   const window = { sliding_window: 512, num_hidden_layers: 3 };
   const sliding = "sliding_attention",
@@ -249,6 +288,10 @@ test.each([
   [{ ...MOE, model_type: "qwen3_moe", num_experts: 0 }, "num_experts"],
   [{ ...MOE, model_type: "qwen3_moe", num_experts_per_tok: 1e9 }, "num_experts_per_tok"],
   [{ ...MOE, model_type: "qwen3_moe", num_experts_per_tok: 9 }, "num_experts_per_tok"],
+  [{ ...MOE, ...LINEAR, model_type: "qwen3_next", linear_key_head_dim: 0 }, "linear_key_head_dim"],
+  [{ ...LINEAR, model_type: "qwen3_5", linear_num_value_heads: 24 }, "linear_num_value_heads"],
+  [{ ...LINEAR, model_type: "qwen3_5", head_dim: 6, rope_parameters: {} }, "partial_rotary_factor"],
+  [{ model_type: "qwen3_5", text_config: "none" }, "text_config"],
   [{ ...MOE, model_type: "qwen3_moe", mlp_only_layers: [-1] }, "mlp_only_layers"],
 ])("%j is MODEL_CORRUPT, with file and JSON path", (more, text) => {
   const error = failure(more);
