@@ -7,7 +7,14 @@ import { join } from "node:path";
 import { SafetensorsWriter, tensorBytes } from "../convert/safetensors-writer.js";
 import { PunieError } from "../errors.js";
 import { isRunning } from "../models/running-process.js";
-import { type Shape, type ShapeTensor, shapeConfig, shapeTensors } from "./shapes.js";
+import {
+  DEFAULT_QUANTIZATION,
+  type Shape,
+  type ShapeQuantization,
+  type ShapeTensor,
+  shapeConfig,
+  shapeTensors,
+} from "./shapes.js";
 
 export interface ShapeModel {
   /** A model directory without a tokenizer. */
@@ -20,6 +27,8 @@ export interface ShapeModel {
 export interface ShapeModelOptions {
   /** Where to make it, best first. Default: memory where the system has a file system there, else its temporary one. */
   parents?: readonly string[];
+  /** Default 4 bits in groups of 64. */
+  quantization?: ShapeQuantization;
   /** Told before the bytes are written, of how many, and of the directory that holds them. */
   onStart?: (bytes: number, path: string) => void;
   signal?: AbortSignal;
@@ -34,7 +43,8 @@ const ROOM_TO_SPARE_BYTES = 512 * 2 ** 20;
 
 /** @throws PunieError `DISK_FULL` when no place has room; the signal's reason. What was written is deleted then. */
 export async function makeShapeModel(shape: Shape, options: ShapeModelOptions = {}): Promise<ShapeModel> {
-  const tensors = shapeTensors(shape);
+  const quantization = options.quantization ?? DEFAULT_QUANTIZATION;
+  const tensors = shapeTensors(shape, quantization);
   const bytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
   const parents = options.parents ?? [SHARED_MEMORY, tmpdir()];
   await removeLeftovers(parents);
@@ -43,7 +53,7 @@ export async function makeShapeModel(shape: Shape, options: ShapeModelOptions = 
   const remove = () => rm(path, { recursive: true, force: true });
   try {
     options.onStart?.(bytes, path);
-    await writeFile(join(path, "config.json"), JSON.stringify(shapeConfig(shape)));
+    await writeFile(join(path, "config.json"), JSON.stringify(shapeConfig(shape, quantization)));
     await writeWeights(join(path, "model.safetensors"), tensors, options.signal);
     return { path, bytes, remove };
   } catch (error) {
@@ -107,11 +117,11 @@ const BLOCK_BYTES = 16 * 2 ** 20 + 4 * 1009;
 class Fillings {
   readonly #blocks = new Map<string, Uint8Array>();
 
-  of({ fill, columns }: ShapeTensor): Uint8Array {
-    const key = fill === "scale" || fill === "bias" ? `${fill} ${columns}` : fill;
+  of({ fill, columns, bits }: ShapeTensor): Uint8Array {
+    const key = fill === "scale" || fill === "bias" ? `${fill} ${columns} ${bits}` : fill;
     let block = this.#blocks.get(key);
     if (block === undefined) {
-      block = makeBlock(fill, columns);
+      block = makeBlock(fill, columns, bits);
       this.#blocks.set(key, block);
     }
     return block;
@@ -119,30 +129,29 @@ class Fillings {
 }
 
 const SCALES = 2 ** 16;
-/** The mean of a 4-bit value: with the bias at minus so many scales, weights are around 0. */
-const MIDDLE = 7.5;
-/** Standard deviation of a uniform 4-bit value. */
-const DEVIATION = 4.6;
 
 /** Weights of a linear layer get the variance 1/columns, which keeps activations, and so the logits, finite. */
-function makeBlock(fill: ShapeTensor["fill"], columns: number): Uint8Array {
+function makeBlock(fill: ShapeTensor["fill"], columns: number, bits: number): Uint8Array {
   if (fill === "weight") return randomFillSync(new Uint8Array(BLOCK_BYTES));
   if (fill === "zero") return new Uint8Array(2 * SCALES);
+  // Of a uniform value of so many bits: with the bias at minus so many scales as its mean, weights are around 0.
+  const mean = (2 ** bits - 1) / 2;
+  const deviation = 2 ** bits / Math.sqrt(12);
   const block = new Uint16Array(SCALES);
   for (let index = 0; index < SCALES; index++) {
     // The golden ratio's multiples, spread over [0.5, 1.5): the same for scales and the biases that go with them.
     const spread = 0.5 + ((index * 0.618033988749895) % 1);
-    const scale = spread / (DEVIATION * Math.sqrt(columns));
-    block[index] = bfloat16(fill === "one" ? 1 : fill === "scale" ? scale : -MIDDLE * scale);
+    const scale = spread / (deviation * Math.sqrt(columns));
+    block[index] = bfloat16(fill === "one" ? 1 : fill === "scale" ? scale : -mean * scale);
   }
   return new Uint8Array(block.buffer);
 }
 
 const float = new Float32Array(1);
-const bits = new Uint32Array(float.buffer);
+const word = new Uint32Array(float.buffer);
 
 /** The upper half of a float32, rounded to nearest. */
 function bfloat16(value: number): number {
   float[0] = value;
-  return ((bits[0] as number) + 0x8000) >>> 16;
+  return ((word[0] as number) + 0x8000) >>> 16;
 }

@@ -10,10 +10,12 @@ import { SHAPES, type Shape, shapeTensors } from "../../../src/bench/shapes.js";
 import { openModelDirectory } from "../../../src/models/model-directory.js";
 
 const SMALL: Shape = {
+  modelType: "qwen2",
   hiddenSize: 128,
   layers: 2,
   heads: 2,
   keyValueHeads: 1,
+  headDim: 64,
   intermediateSize: 256,
   vocabSize: 512,
   tied: false,
@@ -33,6 +35,10 @@ describe("the shapes", () => {
     ["qwen2.5-coder-3b", 3.09e9],
     ["qwen2.5-coder-7b", 7.61e9],
     ["qwen2.5-coder-14b", 14.7e9],
+    ["qwen3-0.6b", 0.6e9],
+    ["qwen3-4b", 4.02e9],
+    ["qwen3-8b", 8.2e9],
+    ["qwen3-coder-30b-a3b", 30.5e9],
   ] as const)("%s has as many weights as published", (name, weights) => {
     const count = shapeTensors(SHAPES[name])
       .filter(({ fill }) => fill !== "scale" && fill !== "bias")
@@ -51,6 +57,28 @@ describe("a model of a shape", () => {
     expect(made.bytes).toBe((await openModelDirectory(made.path)).weightBytes);
     await made.remove();
     expect(existsSync(made.path)).toBe(false);
+  });
+
+  it.each([2, 3, 5, 6, 8])("of %i bits does, too", async (bits) => {
+    const made = await makeShapeModel(SMALL, { parents: [parent], quantization: { bits, groupSize: 32 } });
+    await using model = await loadModel(made.path);
+    const { tokens } = await model.generate({ prompt: [1, 2, 3], maxTokens: 4, ignoreEos: true, logprobs: 0 });
+    expect(tokens.every(({ logprob }) => Number.isFinite(logprob))).toBe(true);
+  });
+
+  it("of experts reads those that are chosen", async () => {
+    const experts = { count: 8, perToken: 2, intermediateSize: 64 };
+    const made = await makeShapeModel({ ...SMALL, tied: true, modelType: "qwen3_moe", experts }, { parents: [parent] });
+    await using model = await loadModel(made.path);
+    const { tokens } = await model.generate({ prompt: [1, 2, 3], maxTokens: 4, ignoreEos: true, logprobs: 0 });
+    expect(tokens.every(({ logprob }) => Number.isFinite(logprob))).toBe(true);
+    const all = made.bytes,
+      read = await bytesPerToken(made.path);
+    const { spec } = await openModelDirectory(made.path);
+    const ofExperts = spec.tensors
+      .filter(({ name }) => name.includes("switch_mlp"))
+      .reduce((sum, t) => sum + t.bytes, 0);
+    expect(all - read).toBe((ofExperts * 6) / 8);
   });
 
   it("is made where there is room, and told where", async () => {
