@@ -1,6 +1,7 @@
 #include "quantized_matmul.h"
 
 #include "cpu_features.h"
+#include "float_codes.h"
 #include "quantized_kernel.h"
 #include "scratch.h"
 
@@ -30,10 +31,22 @@ void dequantize_row(const QuantizedMatrix& w, int64_t row, float* out) {
   }
 }
 
+void dequantize_codes(const QuantizedMatrix& w, int64_t row, float* out) {
+  const uint8_t* codes = static_cast<const uint8_t*>(w.weight) + row * w.cols * w.bits / 8;
+  const int64_t groups = w.cols / w.group_size;
+  const uint8_t* scales = static_cast<const uint8_t*>(w.scales) + row * groups;
+  for (int64_t i = 0; i < w.cols; ++i) {
+    const uint8_t code = scales[i / w.group_size];
+    const float scale = w.mode == QuantizationMode::nvfp4 ? e4m3_to_float(code) * w.scale_factor : e8m0_to_float(code);
+    out[i] = scale * (w.bits == 8 ? e4m3_to_float(codes[i]) : e2m1_to_float(codes[i / 2] >> (i % 2 * 4) & 15));
+  }
+}
+
 using DequantizeRow = void (*)(const QuantizedMatrix&, int64_t, float*);
 
-DequantizeRow dequantizer(int bits) {
-  switch (bits) {
+DequantizeRow dequantizer(const QuantizedMatrix& w) {
+  if (w.mode != QuantizationMode::affine) return dequantize_codes;
+  switch (w.bits) {
     case 2:
       return dequantize_row<2>;
     case 3:
@@ -83,7 +96,7 @@ void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const
 }
 
 void quantized_rows(const QuantizedMatrix& w, const int32_t* ids, int64_t n, float* y) {
-  const DequantizeRow dequantize = dequantizer(w.bits);
+  const DequantizeRow dequantize = dequantizer(w);
   for (int64_t i = 0; i < n; ++i) dequantize(w, ids[i], y + i * w.cols);
 }
 

@@ -8,11 +8,19 @@
 
 namespace punie::kernels {
 
-/// A [rows, cols] matrix in MLX's affine quantization, as it lies in a safetensors file; nothing need be aligned.
+enum class QuantizationMode { affine, mxfp4, mxfp8, nvfp4 };
+
+/// A [rows, cols] matrix in one of MLX's quantizations, as it lies in a safetensors file; nothing need be aligned.
 ///
-/// `weight`: per row a little-endian bit stream of `cols` values of `bits` bits (2 3 4 5 6 8), low bits first.
-/// `scales`, `biases`: [rows, cols / group_size]. A value is scale * q + bias. `group_size` is 32, 64 or 128 and
-/// divides `cols`.
+/// `weight`: per row a little-endian bit stream of `cols` codes of `bits` bits, low bits first. `scales`:
+/// [rows, cols / group_size], where `group_size` divides `cols`.
+///
+/// | mode   | a value                       | bits        | group_size | scales, biases      |
+/// |--------|-------------------------------|-------------|------------|---------------------|
+/// | affine | scale * q + bias              | 2 3 4 5 6 8 | 32 64 128  | floats `scale_type` |
+/// | mxfp4  | scale * E2M1                  | 4           | 32         | E8M0, none          |
+/// | mxfp8  | scale * E4M3                  | 8           | 32         | E8M0, none          |
+/// | nvfp4  | scale_factor * scale * E2M1   | 4           | 16         | E4M3, none          |
 struct QuantizedMatrix {
   const void* weight;
   const void* scales;
@@ -22,7 +30,19 @@ struct QuantizedMatrix {
   int64_t cols;
   int bits;
   int group_size;
+  QuantizationMode mode = QuantizationMode::affine;
+  /// Of nvfp4 with a global scale: that over `nvfp4_global_steps`.
+  float scale_factor = 1;
 };
+
+/// A global scale of nvfp4 is the largest magnitude of its tensor, which the largest E4M3 scale times the largest E2M1
+/// value stands for.
+inline constexpr float nvfp4_global_steps = 448.0f * 6.0f;
+
+/// Bytes of one scale.
+static inline int64_t scale_bytes(const QuantizedMatrix& w) {
+  return w.mode == QuantizationMode::affine ? float_bytes(w.scale_type) : 1;
+}
 
 /// Panels of weight rows begin at multiples of this.
 inline constexpr int64_t panel_rows = 16;

@@ -3,6 +3,7 @@
 // instruction set must not be the linker's choice for a file that runs without.
 
 #include "exp_avx2.h"
+#include "float_codes.h"
 #include "float_load_avx2.h"
 
 namespace punie::kernels {
@@ -84,6 +85,63 @@ struct Avx2 {
     return count >= lanes || end - from >= bytes ? load_eight<type>(from) : kernels::load_some<type>(from, count);
   }
 
+  static Floats load_e8m0(const char* from, int64_t count, const char* end) {
+    const Ints exponents = _mm256_slli_epi32(_mm256_cvtepu8_epi32(eight_bytes(from, count, end)), 23);
+    // 0 is 2^-127, whose bits have no exponent.
+    return _mm256_castsi256_ps(_mm256_max_epi32(exponents, _mm256_set1_epi32(0x00400000)));
+  }
+  /// By way of f16, which has the same fraction and a wider exponent.
+  static Floats load_e4m3(const char* from, int64_t count, const char* end) {
+    const __m128i codes = _mm_cvtepu8_epi16(eight_bytes(from, count, end));
+    const __m128i magnitude = _mm_and_si128(codes, _mm_set1_epi16(0x7f));
+    const __m128i sign = _mm_slli_epi16(_mm_srli_epi16(codes, 7), 15);
+    const __m128i nan = _mm_and_si128(_mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x7f)), _mm_set1_epi16(0x7e00));
+    const __m128i halves = _mm_or_si128(_mm_or_si128(_mm_slli_epi16(magnitude, 7), sign), nan);
+    return multiply(_mm256_cvtph_ps(halves), set(256));
+  }
+
+  class E2m1Word {
+   public:
+    explicit E2m1Word(Ints word) {
+      const Ints table =
+          _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
+      const Ints nibbles = _mm256_set1_epi8(15);
+      even_ = _mm256_shuffle_epi8(table, _mm256_and_si256(word, nibbles));
+      odd_ = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(word, 4), nibbles));
+    }
+    template <int k>
+    Ints pair() const {
+      const Ints bytes = k % 2 == 0 ? even_ : odd_;
+      if constexpr (k >= 2) return _mm256_srai_epi16(bytes, 8);
+      return _mm256_maddubs_epi16(_mm256_set1_epi16(1), bytes);  // the low byte, with its sign
+    }
+
+   private:
+    Ints even_, odd_;  // signed bytes: values 0 2 4 6 and 1 3 5 7
+  };
+
+  class E4m3Word {
+   public:
+    explicit E4m3Word(Ints word) {
+      const Ints plain = _mm256_and_si256(word, _mm256_set1_epi8(0x7f));
+      const Ints hidden = _mm256_or_si256(_mm256_and_si256(word, _mm256_set1_epi8(7)), _mm256_set1_epi8(8));
+      // Below 8 the exponent is zero, and there is no hidden bit.
+      fractions_ = _mm256_sign_epi8(_mm256_min_epu8(plain, hidden), word);
+      exponents_ = _mm256_and_si256(_mm256_srli_epi16(word, 3), _mm256_set1_epi8(15));
+    }
+    template <int k, int part>
+    Ints pair() const {
+      const uint8_t* table = part == 0 ? e4m3_low_factors : e4m3_high_factors;
+      const Ints factors = _mm256_shuffle_epi8(
+          _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), exponents_);
+      const Ints bytes = _mm256_set1_epi16(k == 0 ? 0x00ff : static_cast<int16_t>(0xff00));
+      return _mm256_maddubs_epi16(_mm256_and_si256(factors, bytes), fractions_);
+    }
+
+   private:
+    Ints fractions_, exponents_;  // bytes
+  };
+
   static void transpose(const Ints (&v)[lanes], int64_t count, uint32_t* to) {
     Ints quads[2][4];
 #pragma GCC unroll 2
@@ -103,26 +161,46 @@ struct Avx2 {
     }
   }
 
-  template <int units, class Dots>
-  static void sum_rows(Dots dots, Ints (&sums)[units]) {
-    Ints quads[2];
+  template <int units, int parts, class Dots>
+  static void sum_rows(Dots dots, Ints (&sums)[parts][units]) {
+    constexpr int halves = units == 4 ? 2 : 1;  // units of a 128-bit lane
+    Ints quads[parts][halves][2];
     // One call in the text, which compilers expand in place.
 #pragma GCC unroll 2
     for (int q = 0; q < 2; ++q) {
-      Ints rows[4];
+      Ints rows[parts][4];
 #pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) rows[r] = dots(4 * q + r);
-      const Ints a = add(_mm256_unpacklo_epi32(rows[0], rows[1]), _mm256_unpackhi_epi32(rows[0], rows[1]));
-      const Ints b = add(_mm256_unpacklo_epi32(rows[2], rows[3]), _mm256_unpackhi_epi32(rows[2], rows[3]));
-      quads[q] = add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+      for (int r = 0; r < 4; ++r) dots(4 * q + r, &rows[0][r], 4);
+#pragma GCC unroll 2
+      for (int part = 0; part < parts; ++part) {
+        const Ints(&of)[4] = rows[part];
+        const Ints a = _mm256_unpacklo_epi32(of[0], of[1]), b = _mm256_unpackhi_epi32(of[0], of[1]);
+        const Ints c = _mm256_unpacklo_epi32(of[2], of[3]), d = _mm256_unpackhi_epi32(of[2], of[3]);
+        if constexpr (halves == 2) {
+          const Ints low = add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+          const Ints high = add(_mm256_unpacklo_epi64(c, d), _mm256_unpackhi_epi64(c, d));
+          quads[part][0][q] = _mm256_unpacklo_epi64(low, high);
+          quads[part][1][q] = _mm256_unpackhi_epi64(low, high);
+        } else {
+          const Ints low = add(a, b), high = add(c, d);
+          quads[part][0][q] = add(_mm256_unpacklo_epi64(low, high), _mm256_unpackhi_epi64(low, high));
+        }
+      }
     }
-    const Ints first = _mm256_permute2x128_si256(quads[0], quads[1], 0x20),
-               second = _mm256_permute2x128_si256(quads[0], quads[1], 0x31);
-    if constexpr (units == 2) {
-      sums[0] = first;
-      sums[1] = second;
-    } else {
-      sums[0] = add(first, second);
+#pragma GCC unroll 2
+    for (int part = 0; part < parts; ++part) {
+#pragma GCC unroll 2
+      for (int half = 0; half < halves; ++half) {
+        const Ints(&of)[2] = quads[part][half];
+        const Ints first = _mm256_permute2x128_si256(of[0], of[1], 0x20);
+        const Ints second = _mm256_permute2x128_si256(of[0], of[1], 0x31);
+        if constexpr (units == 1) {
+          sums[part][0] = add(first, second);
+        } else {
+          sums[part][half] = first;
+          sums[part][halves + half] = second;
+        }
+      }
     }
   }
 
@@ -131,6 +209,14 @@ struct Avx2 {
  private:
   static __m256i first(int64_t count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+
+  /// The first `count` of eight bytes, and what may lie behind them up to `end`.
+  static __m128i eight_bytes(const char* from, int64_t count, const char* end) {
+    if (end - from >= 8) return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    char bytes[8] = {};
+    for (int64_t i = 0; i < count; ++i) bytes[i] = from[i];
+    return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
   }
 
   /// Sixteen values of a bit stream, one in each 16-bit lane: the two bytes that hold it, shifted to the lane's top,

@@ -6,6 +6,7 @@
 
 #include <initializer_list>
 
+#include "float_codes.h"
 #include "float_type.h"
 
 namespace punie::kernels {
@@ -100,6 +101,63 @@ struct Avx512 {
     return as_floats(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
   }
 
+  /// `lanes` scales of one byte, as load_stored has it.
+  static Floats load_e8m0(const char* from, int64_t count, const char* /*end*/) {
+    const __m128i codes = _mm_maskz_loadu_epi8(first(count), from);
+    // 0 is 2^-127, whose bits have no exponent.
+    return as_floats(
+        _mm512_max_epu32(_mm512_slli_epi32(_mm512_cvtepu8_epi32(codes), 23), _mm512_set1_epi32(0x00400000)));
+  }
+  /// By way of f16, which has the same fraction and a wider exponent.
+  static Floats load_e4m3(const char* from, int64_t count, const char* /*end*/) {
+    const __m256i codes = _mm256_cvtepu8_epi16(_mm_maskz_loadu_epi8(first(count), from));
+    const __m256i magnitude = _mm256_and_si256(codes, _mm256_set1_epi16(0x7f));
+    const __m256i sign = _mm256_slli_epi16(_mm256_srli_epi16(codes, 7), 15);
+    const __mmask16 nan = _mm256_cmpeq_epi16_mask(magnitude, _mm256_set1_epi16(0x7f));
+    const __m256i finite = _mm256_or_si256(_mm256_slli_epi16(magnitude, 7), sign);
+    return multiply(_mm512_cvtph_ps(_mm256_mask_blend_epi16(nan, finite, _mm256_set1_epi16(0x7e00))), set(256));
+  }
+
+  /// Eight E2M1 codes a word. pair<k>: twice the values k and k + 4, in 16 bits each.
+  class E2m1Word {
+   public:
+    explicit E2m1Word(Ints word) : word_(word) {}
+    template <int k>
+    Ints pair() const {
+      // Of an index five bits count: so every value stands twice, and no mask is needed.
+      alignas(64) static constexpr int16_t table[32] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12,
+                                                        0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+      return _mm512_permutexvar_epi16(k == 0 ? word_ : _mm512_srli_epi16(word_, 4 * k), _mm512_load_si512(table));
+    }
+
+   private:
+    Ints word_;
+  };
+
+  /// Four E4M3 codes a word. pair<k, part>: parts of the values k and k + 2 (float_codes.h), in 16 bits each.
+  class E4m3Word {
+   public:
+    explicit E4m3Word(Ints word) {
+      const Ints plain = _mm512_and_si512(word, _mm512_set1_epi8(0x7f));
+      const Ints hidden = _mm512_or_si512(_mm512_and_si512(word, _mm512_set1_epi8(7)), _mm512_set1_epi8(8));
+      // Below 8 the exponent is zero, and there is no hidden bit.
+      const Ints fractions = _mm512_min_epu8(plain, hidden);
+      fractions_ = _mm512_mask_sub_epi8(fractions, _mm512_movepi8_mask(word), zero_ints(), fractions);
+      exponents_ = _mm512_and_si512(_mm512_srli_epi16(word, 3), _mm512_set1_epi8(15));
+    }
+    template <int k, int part>
+    Ints pair() const {
+      const uint8_t* table = part == 0 ? e4m3_low_factors : e4m3_high_factors;
+      const Ints factors = _mm512_maskz_shuffle_epi8(
+          k == 0 ? 0x5555555555555555u : 0xaaaaaaaaaaaaaaaau,
+          _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), exponents_);
+      return _mm512_maddubs_epi16(factors, fractions_);
+    }
+
+   private:
+    Ints fractions_, exponents_;  // bytes
+  };
+
   /// Rows to columns: lane i of to[j] is lane j of v[i], for the first `count` columns.
   static void transpose(const Ints (&v)[lanes], int64_t count, uint32_t* to) {
     Ints quads[4][4];  // [rows / 4][column % 4]
@@ -125,21 +183,49 @@ struct Avx512 {
     }
   }
 
-  /// Each row's sums over the words of a unit: `dots(row)` gives a row's vector, whose lanes are added up to lane `row`
-  /// of sums[unit], for `units` units of a vector.
-  template <int units, class Dots>
-  static void sum_rows(Dots dots, Ints (&sums)[units]) {
-    Ints quads[4];
+  /// Each row's sums over the words of a unit: `dots(row, to, stride)` gives a vector of a row for each part, to[part *
+  /// stride], whose lanes are added up to lane `row` of sums[part][unit], for `units` units of a vector.
+  template <int units, int parts, class Dots>
+  static void sum_rows(Dots dots, Ints (&sums)[parts][units]) {
+    constexpr int halves = units == 8 ? 2 : 1;  // units of a 128-bit lane
+    Ints quads[parts][halves][4];
     // One call in the text, which compilers expand in place.
 #pragma GCC unroll 4
     for (int q = 0; q < 4; ++q) {
-      Ints rows[4];
+      Ints rows[parts][4];
 #pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) rows[r] = dots(4 * q + r);
-      const Ints a = add(_mm512_unpacklo_epi32(rows[0], rows[1]), _mm512_unpackhi_epi32(rows[0], rows[1]));
-      const Ints b = add(_mm512_unpacklo_epi32(rows[2], rows[3]), _mm512_unpackhi_epi32(rows[2], rows[3]));
-      quads[q] = add(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+      for (int r = 0; r < 4; ++r) dots(4 * q + r, &rows[0][r], 4);
+#pragma GCC unroll 2
+      for (int part = 0; part < parts; ++part) {
+        const Ints(&of)[4] = rows[part];
+        const Ints a = _mm512_unpacklo_epi32(of[0], of[1]), b = _mm512_unpackhi_epi32(of[0], of[1]);
+        const Ints c = _mm512_unpacklo_epi32(of[2], of[3]), d = _mm512_unpackhi_epi32(of[2], of[3]);
+        if constexpr (halves == 2) {
+          const Ints low = add(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+          const Ints high = add(_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
+          quads[part][0][q] = _mm512_unpacklo_epi64(low, high);
+          quads[part][1][q] = _mm512_unpackhi_epi64(low, high);
+        } else {
+          const Ints low = add(a, b), high = add(c, d);
+          quads[part][0][q] = add(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+        }
+      }
     }
+#pragma GCC unroll 2
+    for (int part = 0; part < parts; ++part) {
+#pragma GCC unroll 2
+      for (int half = 0; half < halves; ++half) {
+        Ints of_quarters[units < 8 ? units : 4];
+        sum_quarters(quads[part][half], of_quarters);
+#pragma GCC unroll 4
+        for (int u = 0; u < (units < 8 ? units : 4); ++u) sums[part][halves * u + half] = of_quarters[u];
+      }
+    }
+  }
+
+  /// The sums of one part over the 128-bit lanes of its units.
+  template <int units>
+  static void sum_quarters(const Ints (&quads)[4], Ints (&sums)[units]) {
     if constexpr (units == 4) return gather_quarters(quads[0], quads[1], quads[2], quads[3], sums);
     const auto halves = [](Ints a, Ints b) {
       return add(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));

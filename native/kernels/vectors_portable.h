@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "float_codes.h"
 #include "float_type.h"
 
 namespace punie::kernels {
@@ -133,6 +134,52 @@ struct Portable {
   static Floats load_stored(const char* from, int64_t count, const char* /*end*/) {
     return make_floats([&](int i) { return i < count ? load_float(from, type, i) : 0; });
   }
+  static Floats load_e8m0(const char* from, int64_t count, const char* /*end*/) {
+    return make_floats([&](int i) { return i < count ? e8m0_to_float(static_cast<uint8_t>(from[i])) : 0; });
+  }
+  static Floats load_e4m3(const char* from, int64_t count, const char* /*end*/) {
+    return make_floats([&](int i) { return i < count ? e4m3_to_float(static_cast<uint8_t>(from[i])) : 0; });
+  }
+
+  class E2m1Word {
+   public:
+    explicit E2m1Word(Ints word) : word_(word) {}
+    template <int k>
+    Ints pair() const {
+      return make_ints([&](int i) { return value(word_.at[i] >> (4 * k)) | value(word_.at[i] >> (4 * k + 16)) << 16; });
+    }
+
+   private:
+    /// As e2m1_halves has it, in steps that compilers turn into vectors; 16 bits.
+    static uint32_t value(uint32_t code) {
+      const uint32_t low = code & 3, high = code >> 2 & 1, sign = code >> 3 & 1;
+      const uint32_t size = (code & 7) + high * (low + ((low & low >> 1) << 1));
+      return ((size ^ (0 - sign)) + sign) & 0xffff;
+    }
+    Ints word_;
+  };
+
+  class E4m3Word {
+   public:
+    explicit E4m3Word(Ints word) : word_(word) {}
+    template <int k, int part>
+    Ints pair() const {
+      return make_ints(
+          [&](int i) { return value<part>(word_.at[i] >> (8 * k)) | value<part>(word_.at[i] >> (8 * k + 16)) << 16; });
+    }
+
+   private:
+    template <int part>
+    static uint32_t value(uint32_t code) {
+      const uint32_t exponent = code >> 3 & 15, sign = code >> 7 & 1;
+      const uint32_t shift = exponent > 0 ? exponent - 1 : 0;
+      const uint32_t fraction = exponent > 0 ? (code & 7) | 8 : code & 7;
+      const bool here = (shift >= 8) == (part == 1);
+      const uint32_t size = here ? fraction << (shift & 7) : 0;
+      return ((size ^ (0 - sign)) + sign) & 0xffff;
+    }
+    Ints word_;
+  };
 
   static void transpose(const Ints (&v)[lanes], int64_t count, uint32_t* to) {
     for (int64_t column = 0; column < count; ++column)

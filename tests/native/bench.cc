@@ -12,6 +12,7 @@
 #include "kernels/quantized_matmul.h"
 #include "kernels/usable_cores.h"
 #include "stored_cache.h"
+#include "weights.h"
 
 namespace punie::tests {
 namespace {
@@ -36,12 +37,20 @@ double median_seconds(Function function) {
   return times[times.size() / 2];
 }
 
-void bench_quantized(int bits, int group_size, int64_t n, const Parallel& parallel) {
+struct Format {
+  kernels::QuantizationMode mode;
+  int bits;
+  int group_size;
+};
+using Mode = kernels::QuantizationMode;
+
+void bench_quantized(const Format& format, int64_t n, const Parallel& parallel) {
   // Enough copies of a matrix that they come from memory, as a model's layers do.
   const int64_t rows = 4096, cols = 4096;
   const int64_t copies = n == 1 ? 16 : 1;
-  const size_t weight_bytes = static_cast<size_t>(rows * cols * bits / 8);
-  const size_t scale_bytes = static_cast<size_t>(rows * cols / group_size * 2);
+  const bool affine = format.mode == Mode::affine;
+  const size_t weight_bytes = static_cast<size_t>(rows * cols * format.bits / 8);
+  const size_t scale_bytes = static_cast<size_t>(rows * cols / format.group_size * (affine ? 2 : 1));
   const std::vector<uint8_t> weight(weight_bytes * static_cast<size_t>(copies), 0x5a);
   const std::vector<uint8_t> scales(scale_bytes * static_cast<size_t>(copies), 0x3c);
   const std::vector<float> x = Random(1).floats(n * cols);
@@ -49,14 +58,17 @@ void bench_quantized(int bits, int group_size, int64_t n, const Parallel& parall
   int64_t copy = 0;
   const double seconds = median_seconds([&] {
     const size_t at = static_cast<size_t>(copy++ % copies);
-    kernels::quantized_matmul({weight.data() + at * weight_bytes, scales.data() + at * scale_bytes,
-                               scales.data() + at * scale_bytes, FloatType::bf16, rows, cols, bits, group_size},
+    const void* scale = scales.data() + at * scale_bytes;
+    kernels::quantized_matmul({weight.data() + at * weight_bytes, scale, affine ? scale : nullptr, FloatType::bf16,
+                               rows, cols, format.bits, format.group_size, format.mode},
                               x.data(), n, nullptr, y.data(), parallel);
   });
-  const double bytes = static_cast<double>(weight_bytes + 2 * scale_bytes);
-  std::printf("quantized_matmul %dx%d, %d bits, group %3d, n %3d, %d threads: %6.2f ms, %5.1f GB/s, %6.1f GFLOP/s\n",
-              static_cast<int>(rows), static_cast<int>(cols), bits, group_size, static_cast<int>(n), parallel.threads,
-              seconds * 1e3, bytes / seconds * 1e-9, 2e-9 * static_cast<double>(rows * cols * n) / seconds);
+  const double bytes = static_cast<double>(weight_bytes + (affine ? 2 : 1) * scale_bytes);
+  std::printf(
+      "quantized_matmul %dx%d, %s, %d bits, group %3d, n %3d, %d threads: %6.2f ms, %5.1f GB/s, %6.1f GFLOP/s\n",
+      static_cast<int>(rows), static_cast<int>(cols), mode_name(format.mode), format.bits, format.group_size,
+      static_cast<int>(n), parallel.threads, seconds * 1e3, bytes / seconds * 1e-9,
+      2e-9 * static_cast<double>(rows * cols * n) / seconds);
 }
 
 void bench_float(FloatType type, const char* name, int64_t n, const Parallel& parallel) {
@@ -93,11 +105,15 @@ void run_bench() {
   const Parallel one{&ThreadPool::shared(), 1}, all{&ThreadPool::shared(), cores};
   std::printf("%s, %d cores, memory bandwidth %.1f GB/s, on one core %.1f GB/s\n", kernels::name_of(kernels::isa()),
               cores, kernels::measure_memory_bandwidth(cores) * 1e-9, kernels::measure_memory_bandwidth(1) * 1e-9);
-  for (const int bits : {2, 3, 4, 5, 6, 8}) bench_quantized(bits, 64, 1, all);
-  bench_quantized(4, 64, 1, one);
-  bench_quantized(4, 32, 1, all);
-  for (const int64_t n : {2, 8, 64, 512}) bench_quantized(4, 64, n, all);
-  bench_quantized(4, 64, 512, one);
+  const Format four{Mode::affine, 4, 64};
+  for (const int bits : {2, 3, 4, 5, 6, 8}) bench_quantized({Mode::affine, bits, 64}, 1, all);
+  bench_quantized(four, 1, one);
+  bench_quantized({Mode::affine, 4, 32}, 1, all);
+  const Format small_floats[] = {{Mode::mxfp4, 4, 32}, {Mode::nvfp4, 4, 16}, {Mode::mxfp8, 8, 32}};
+  for (const Format& format : small_floats) bench_quantized(format, 1, all);
+  for (const int64_t n : {2, 8, 64, 512}) bench_quantized(four, n, all);
+  bench_quantized(four, 512, one);
+  for (const Format& format : small_floats) bench_quantized(format, 512, all);
   bench_float(FloatType::f32, "f32", 1, all);
   bench_float(FloatType::bf16, "bf16", 1, all);
   bench_float(FloatType::bf16, "bf16", 512, all);

@@ -67,6 +67,54 @@ inline StoredMatrix random_quantized(int64_t rows, int64_t cols, int bits, int g
   return stored;
 }
 
+/// What the standards say of each code, by the definition of its fields.
+inline double e2m1_value(uint32_t code) {
+  const uint32_t exponent = code >> 1 & 3, fraction = code & 1;
+  const double size = exponent == 0 ? fraction * 0.5 : (1 + fraction * 0.5) * std::exp2(static_cast<int>(exponent) - 1);
+  return code & 8 ? -size : size;
+}
+inline double e4m3_value(uint32_t code) {
+  const uint32_t exponent = code >> 3 & 15, fraction = code & 7;
+  if (exponent == 15 && fraction == 7) return NAN;
+  const double size =
+      exponent == 0 ? fraction / 8.0 * std::exp2(-6) : (1 + fraction / 8.0) * std::exp2(static_cast<int>(exponent) - 7);
+  return code & 0x80 ? -size : size;
+}
+inline double e8m0_value(uint32_t code) { return code == 255 ? INFINITY : std::exp2(static_cast<int>(code) - 127); }
+
+inline const char* mode_name(kernels::QuantizationMode mode) {
+  using Mode = kernels::QuantizationMode;
+  return mode == Mode::mxfp4 ? "mxfp4" : mode == Mode::mxfp8 ? "mxfp8" : mode == Mode::nvfp4 ? "nvfp4" : "affine";
+}
+
+/// Every code may occur but E4M3's NaN; scales of E8M0 lie around 2^-7, those of E4M3 are of either sign.
+inline StoredMatrix random_codes(int64_t rows, int64_t cols, kernels::QuantizationMode mode, float factor,
+                                 uint64_t seed) {
+  const bool nvfp4 = mode == kernels::QuantizationMode::nvfp4, mxfp8 = mode == kernels::QuantizationMode::mxfp8;
+  Random random(seed);
+  StoredMatrix stored;
+  double scale = 0;
+  uint8_t nibble = 0;
+  for (int64_t i = 0; i < rows * cols; ++i) {
+    if (i % (nvfp4 ? 16 : 32) == 0) {
+      const uint32_t code = nvfp4 ? random.bits() % 0x7f | (random.bits() & 0x80) : 116 + random.bits() % 9;
+      stored.scales.push_back(static_cast<uint8_t>(code));
+      scale = nvfp4 ? e4m3_value(code) * factor : e8m0_value(code);
+    }
+    if (mxfp8) {
+      const uint32_t code = random.bits() % 0x7f | (random.bits() & 0x80);
+      stored.weight.push_back(static_cast<uint8_t>(code));
+      stored.values.push_back(scale * e4m3_value(code));
+      continue;
+    }
+    const uint32_t code = random.bits() & 15;
+    if (i % 2 == 1) stored.weight.push_back(static_cast<uint8_t>(nibble | code << 4));
+    nibble = static_cast<uint8_t>(code);
+    stored.values.push_back(scale * e2m1_value(code));
+  }
+  return stored;
+}
+
 inline StoredMatrix random_floats(int64_t rows, int64_t cols, kernels::FloatType type, uint64_t seed) {
   Random random(seed);
   StoredMatrix stored;
