@@ -3,6 +3,7 @@
     pip install mlx-lm==0.32.2 mlx==0.32.4 numpy tokenizers
     python scripts/make-goldens.py                      every golden below
     python scripts/make-goldens.py --random             random models, and sampling on one of them
+    python scripts/make-goldens.py --quantization       random models in the modes of small floats
     python scripts/make-goldens.py --tiny               the tiny model's greedy text
     python scripts/make-goldens.py --tasks              200 sampled tasks of the tiny model (minutes)
     python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from goldens.cases import LONG_PROMPT_TOKENS, STEPS, all_cases
 from goldens.check import check
+from goldens.quantization_cases import quantization_cases, reference_runs
 from goldens.random_model import write_random_model
 from goldens.reference import golden_run
 from goldens.sampling import sampling_golden
@@ -38,18 +40,31 @@ def save(name, head, key, rows):
     print(f"{path.name}: {len(rows)} {key}, {path.stat().st_size // 1024} KB")
 
 
+def row_of(case, runs):
+    """A case as the tests read it; says how much of it can go wrong unnoticed."""
+    leads = [a[0] - a[1] for run in runs for a in run["logprobs"]]
+    clear = sum(lead > 0.02 for lead in leads)
+    distinct = len({ids[0] for run in runs for ids in run["ids"]})
+    errors = ", ".join(f"{run['bf16Error']:.5f}" for run in runs)
+    print(f"{case['name']}: {clear} of {len(leads)} steps clear, {distinct} ids, bf16 error {errors}")
+    return {**{key: value for key, value in case.items() if key != "prompts"}, "runs": runs}
+
+
+def quantization_goldens():
+    rows = []
+    for case in quantization_cases():
+        with tempfile.TemporaryDirectory() as directory:
+            rows.append(row_of(case, reference_runs(case, directory)))
+    save("quantization", {}, "cases", rows)
+
+
 def random_goldens():
     rows = []
     for case in all_cases():
         with tempfile.TemporaryDirectory() as directory:
             write_random_model(case, directory)
             runs = [golden_run(directory, prompt, STEPS) for prompt in case["prompts"]]
-            rows.append({**{key: value for key, value in case.items() if key != "prompts"}, "runs": runs})
-            leads = [a[0] - a[1] for run in runs for a in run["logprobs"]]
-            clear = sum(lead > 0.02 for lead in leads)
-            distinct = len({ids[0] for run in runs for ids in run["ids"]})
-            errors = ", ".join(f"{run['bf16Error']:.5f}" for run in runs)
-            print(f"{case['name']}: {clear} of {len(leads)} steps clear, {distinct} ids, bf16 error {errors}")
+            rows.append(row_of(case, runs))
             if case["name"].startswith(SAMPLED_CASE):
                 golden = sampling_golden(case, directory)
     save("random-models", {}, "cases", rows)
@@ -66,6 +81,7 @@ def model_golden(path, name, steps=32, whole=False):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--random", action="store_true")
+    parser.add_argument("--quantization", action="store_true")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--tasks", action="store_true")
     parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
@@ -74,6 +90,8 @@ def main():
     everything = not any(vars(given).values())
     if given.random or everything:
         random_goldens()
+    if given.quantization or everything:
+        quantization_goldens()
     if given.tiny or everything:
         model_golden(TINY, "tiny-coder")
     if given.tasks or everything:

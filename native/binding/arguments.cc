@@ -165,15 +165,29 @@ models::ModelConfig read_config(const Napi::Object& object) {
   return config;
 }
 
+kernels::QuantizationMode read_mode(const std::string& name) {
+  using Mode = kernels::QuantizationMode;
+  for (const auto mode : {Mode::affine, Mode::mxfp4, Mode::mxfp8, Mode::nvfp4}) {
+    if (name == nn::name_of(mode)) return mode;
+  }
+  invalid("quantization mode", "'affine', 'mxfp4', 'mxfp8' or 'nvfp4'");
+}
+
 nn::QuantizationTable read_quantization(const Napi::Object& object) {
   nn::QuantizationTable table;
   const auto layers = object_of(object.Get("layers"), "quantization.layers");
   const auto names = layers.GetPropertyNames();
   for (std::uint32_t i = 0; i < names.Length(); ++i) {
     const auto name = names.Get(i).As<Napi::String>().Utf8Value();
-    const auto row = object_of(layers.Get(name), "quantization.layers[...]");
-    table.layers[name] = {static_cast<int>(integer(row, "bits", 1, 32)),
-                          static_cast<int>(integer(row, "groupSize", 1, kMostDimension))};
+    const auto value = layers.Get(name);
+    if (value.IsBoolean()) {
+      table.layers[name] = std::nullopt;
+      continue;
+    }
+    const auto row = object_of(value, "quantization.layers[...]");
+    table.layers[name] =
+        nn::Quantization{static_cast<int>(integer(row, "bits", 1, 32)),
+                         static_cast<int>(integer(row, "groupSize", 1, kMostDimension)), read_mode(text(row, "mode"))};
   }
   return table;
 }

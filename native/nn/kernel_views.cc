@@ -22,8 +22,16 @@ kernels::FloatType float_type(const io::Tensor& tensor) {
 }  // namespace
 
 kernels::QuantizedMatrix quantized_view(const MatrixTensors& tensors) {
-  return {tensors.weight.data, tensors.scales->data, tensors.biases->data,      float_type(*tensors.scales),
-          tensors.rows,        tensors.cols,         tensors.quantization.bits, tensors.quantization.group_size};
+  return {.weight = tensors.weight.data,
+          .scales = tensors.scales->data,
+          .biases = tensors.biases ? tensors.biases->data : nullptr,
+          .scale_type = tensors.quantization.affine() ? float_type(*tensors.scales) : kernels::FloatType::f32,
+          .rows = tensors.rows,
+          .cols = tensors.cols,
+          .bits = tensors.quantization.bits,
+          .group_size = tensors.quantization.group_size,
+          .mode = tensors.quantization.mode,
+          .scale_factor = tensors.scale_factor()};
 }
 
 kernels::FloatMatrix float_view(const MatrixTensors& tensors) {

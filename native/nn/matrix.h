@@ -13,7 +13,7 @@
 
 namespace punie::nn {
 
-/// A weight matrix [rows, cols] as a checkpoint holds it: affine-quantized, or f32, f16, bf16. A linear layer
+/// A weight matrix [rows, cols] as a checkpoint holds it: quantized, or f32, f16, bf16. A linear layer
 /// multiplies by it, an embedding looks rows up in it, a tied head does both. Of the two ways to multiply it has the
 /// one that its runtime asks for.
 class Matrix {
@@ -32,7 +32,8 @@ class Matrix {
   virtual Product product(Pass& pass, const Tensor& x, const float* bias, float* y) const;
 };
 
-/// The tensors of one matrix; `scales` and `biases` only where it is quantized. Shapes have been checked.
+/// The tensors of one matrix; `scales` only where it is quantized, `biases` where that is affine. Shapes have been
+/// checked.
 struct MatrixTensors {
   io::Tensor weight;
   std::optional<io::Tensor> scales;
@@ -40,6 +41,13 @@ struct MatrixTensors {
   Quantization quantization;
   std::int64_t rows;
   std::int64_t cols;
+  /// One float32 that multiplies an nvfp4 matrix, where it has one.
+  std::optional<io::Tensor> global_scale = std::nullopt;
+
+  /// By which every value is multiplied.
+  float scale_factor() const {
+    return global_scale ? kernels::load_unaligned<float>(global_scale->data) / kernels::nvfp4_global_steps : 1;
+  }
 };
 
 /// Reads the mapped file where it lies.

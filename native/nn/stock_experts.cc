@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "nn/expert_matrices.h"
 
 namespace punie::nn {
@@ -24,15 +26,28 @@ class QuantizedStockExperts : public ExpertMatrices {
         weight_(stacked(
             runtime, experts, [](const auto& expert) { return expert.weight; }, std::nullopt)),
         scales_(stacked(
-            runtime, experts, [](const auto& expert) { return *expert.scales; }, runtime.compute_dtype)),
-        biases_(stacked(runtime, experts, [](const auto& expert) { return *expert.biases; }, runtime.compute_dtype)) {}
+            runtime, experts, [](const auto& expert) { return *expert.scales; },
+            quantization_.affine() ? std::optional(runtime.compute_dtype) : std::nullopt)) {
+    if (quantization_.affine()) {
+      biases_ = stacked(runtime, experts, [](const auto& expert) { return *expert.biases; }, runtime.compute_dtype);
+    }
+    std::vector<float> factors;
+    for (const auto& expert : experts) factors.push_back(expert.scale_factor());
+    if (std::ranges::all_of(factors, [](float factor) { return factor == 1; })) return;
+    const mx::array each(factors.begin(), {static_cast<int>(factors.size()), 1, 1});
+    scale_factors_ = mx::astype(each, runtime.compute_dtype, runtime.stream);
+    scale_factors_->eval();
+  }
 
   std::int64_t out_features() const override { return weight_.shape(1); }
   std::int64_t in_features() const override { return in_features_; }
 
   mx::array multiply(const mx::array& x, const mx::array& ids) const override {
-    return mx::gather_qmm(x, weight_, scales_, biases_, std::nullopt, ids, true, quantization_.group_size,
-                          quantization_.bits, "affine", std::nullopt, false, runtime_.stream);
+    const auto y =
+        mx::gather_qmm(x, weight_, scales_, biases_, std::nullopt, ids, true, quantization_.group_size,
+                       quantization_.bits, name_of(quantization_.mode), std::nullopt, false, runtime_.stream);
+    if (!scale_factors_) return y;
+    return mx::multiply(y, mx::take(*scale_factors_, ids, 0, runtime_.stream), runtime_.stream);
   }
 
  private:
@@ -41,7 +56,9 @@ class QuantizedStockExperts : public ExpertMatrices {
   Quantization quantization_;
   mx::array weight_;
   mx::array scales_;
-  mx::array biases_;
+  std::optional<mx::array> biases_;
+  /// [experts, 1, 1]: those of nvfp4's global scales.
+  std::optional<mx::array> scale_factors_;
 };
 
 class FloatStockExperts : public ExpertMatrices {

@@ -17,6 +17,8 @@ mx::Dtype mlx_dtype(io::Dtype dtype) {
       return mx::bfloat16;
     case io::Dtype::u32:
       return mx::uint32;
+    case io::Dtype::u8:
+      return mx::uint8;
     default:
       throw Error("INTERNAL", std::string("No layer takes the dtype ") + io::name_of(dtype) + ".");
   }
@@ -32,12 +34,15 @@ class QuantizedStockMatrix : public Matrix {
       : runtime_(runtime),
         quantization_(tensors.quantization),
         weight_(to_array(runtime, tensors.weight, std::nullopt)),
-        scales_(to_array(runtime, *tensors.scales, runtime.compute_dtype)),
-        biases_(to_array(runtime, *tensors.biases, runtime.compute_dtype)) {}
+        scales_(to_array(runtime, *tensors.scales,
+                         quantization_.affine() ? std::optional(runtime.compute_dtype) : std::nullopt)),
+        scale_factor_(tensors.scale_factor()) {
+    if (tensors.biases) biases_ = to_array(runtime, *tensors.biases, runtime.compute_dtype);
+  }
 
   mx::array multiply(const mx::array& x, const std::optional<mx::array>& bias) const override {
-    auto y = mx::quantized_matmul(x, weight_, scales_, biases_, true, quantization_.group_size, quantization_.bits,
-                                  "affine", runtime_.stream);
+    const auto y = scaled(mx::quantized_matmul(x, weight_, scales_, biases_, true, quantization_.group_size,
+                                               quantization_.bits, name_of(quantization_.mode), runtime_.stream));
     return bias ? mx::add(y, *bias, runtime_.stream) : y;
   }
 
@@ -46,17 +51,25 @@ class QuantizedStockMatrix : public Matrix {
   Tensor rows(Pass&, std::vector<std::int32_t> ids) const override {
     const auto& s = runtime_.stream;
     const auto at = to_array(ids);
-    return Tensor(mx::dequantize(mx::take(weight_, at, 0, s), mx::take(scales_, at, 0, s), mx::take(biases_, at, 0, s),
-                                 quantization_.group_size, quantization_.bits, "affine", std::nullopt, std::nullopt,
-                                 s));
+    const auto biases = biases_ ? std::optional(mx::take(*biases_, at, 0, s)) : std::nullopt;
+    return Tensor(scaled(mx::dequantize(mx::take(weight_, at, 0, s), mx::take(scales_, at, 0, s), biases,
+                                        quantization_.group_size, quantization_.bits, name_of(quantization_.mode),
+                                        std::nullopt, runtime_.compute_dtype, s)));
   }
 
  private:
+  /// MLX's product takes no global scale on all its devices: it is one factor of all that comes out.
+  mx::array scaled(mx::array y) const {
+    if (scale_factor_ == 1) return y;
+    return mx::multiply(y, mx::array(scale_factor_, y.dtype()), runtime_.stream);
+  }
+
   const Runtime& runtime_;
   Quantization quantization_;
   mx::array weight_;
   mx::array scales_;
-  mx::array biases_;
+  std::optional<mx::array> biases_;
+  float scale_factor_;
 };
 
 class FloatStockMatrix : public Matrix {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "error.h"
 
@@ -17,22 +18,38 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
+std::vector<std::int64_t> shape_of(std::int64_t stack, std::int64_t rows, std::int64_t columns) {
+  return stack > 0 ? std::vector{stack, rows, columns} : std::vector{rows, columns};
+}
+
 bool supported(const Quantization& q) {
   constexpr std::array kBits{2, 3, 4, 5, 6, 8};
   constexpr std::array kGroups{32, 64, 128};
-  return std::find(kBits.begin(), kBits.end(), q.bits) != kBits.end() &&
-         std::find(kGroups.begin(), kGroups.end(), q.group_size) != kGroups.end();
+  return !q.affine() || (std::find(kBits.begin(), kBits.end(), q.bits) != kBits.end() &&
+                         std::find(kGroups.begin(), kGroups.end(), q.group_size) != kGroups.end());
 }
 
 std::string quantization_text(const Quantization& q) {
-  return std::to_string(q.bits) + " bits in groups of " + std::to_string(q.group_size);
+  return (q.affine() ? "" : name_of(q.mode) + std::string(", ")) + std::to_string(q.bits) + " bits in groups of " +
+         std::to_string(q.group_size);
 }
 
-/// What the shapes of `weight` [..., cols * bits / 32] and `scales` [..., cols / group_size] say.
+/// What the shapes of `weight` [..., cols * bits / 32] and `scales` [..., cols / group_size] say. Only the modes of
+/// small floats have scales of one byte, and each of them one width and one group size.
 Quantization infer(const MatrixTensors& tensors) {
+  using Mode = kernels::QuantizationMode;
   const auto packed = tensors.weight.shape.empty() ? 0 : tensors.weight.shape.back();
   const auto groups = tensors.scales->shape.empty() ? 0 : tensors.scales->shape.back();
-  return {static_cast<int>(packed * 32 / tensors.cols), groups > 0 ? static_cast<int>(tensors.cols / groups) : 0};
+  Quantization q{static_cast<int>(packed * 32 / tensors.cols),
+                 groups > 0 ? static_cast<int>(tensors.cols / groups) : 0};
+  if (tensors.scales->dtype != io::Dtype::u8) return q;
+  constexpr std::array kFloats{Quantization{4, 32, Mode::mxfp4}, Quantization{8, 32, Mode::mxfp8},
+                               Quantization{4, 16, Mode::nvfp4}};
+  for (const auto& known : kFloats) {
+    if (q.bits == known.bits && q.group_size == known.group_size) return known;
+  }
+  q.bits = 0;
+  return q;
 }
 
 /// One of `count` tensors on one another.
@@ -49,6 +66,7 @@ MatrixTensors part_of(const MatrixTensors& stack, std::int64_t index, std::int64
   part.weight = part_of(stack.weight, index, count);
   if (stack.scales) part.scales = part_of(*stack.scales, index, count);
   if (stack.biases) part.biases = part_of(*stack.biases, index, count);
+  if (stack.global_scale) part.global_scale = part_of(*stack.global_scale, index, count);
   return part;
 }
 
@@ -88,55 +106,99 @@ std::optional<Quantization> Weights::quantization_of(const std::string& path, co
     return std::nullopt;
   }
   const auto inferred = infer(tensors);
-  const auto row = table_->row(path);
-  if (row && (row->bits != inferred.bits || row->group_size != inferred.group_size)) {
+  const auto* row = table_->row(path);
+  if (row != nullptr && !*row) {
+    problems_.push_back("'" + path + ".scales' is there, but config.json says that this layer is not quantized");
+    return std::nullopt;
+  }
+  if (row != nullptr && **row != inferred) {
     problems_.push_back("'" + path + "' is packed as " + quantization_text(inferred) + ", but config.json says " +
-                        quantization_text(*row));
+                        quantization_text(**row));
     return std::nullopt;
   }
   if (!supported(inferred)) {
     problems_.push_back("'" + path + "' has weight " + shape_text(tensors.weight.shape) + " and scales " +
-                        shape_text(tensors.scales->shape) + ", which is no affine quantization of rows of " +
-                        std::to_string(tensors.cols));
+                        io::name_of(tensors.scales->dtype) + " " + shape_text(tensors.scales->shape) +
+                        ", which is no quantization of rows of " + std::to_string(tensors.cols));
     return std::nullopt;
   }
   return inferred;
 }
 
+/// Adds PATH.global_scale where it is there: one for each of the matrices on one another. False where it is not right.
+bool Weights::take_global_scale(const std::string& path, std::int64_t stack, MatrixTensors& tensors) {
+  const auto name = path + ".global_scale";
+  // In any other mode it is left over, and so a problem of its own.
+  if (tensors.quantization.mode != kernels::QuantizationMode::nvfp4 || store_.find(name) == nullptr) return true;
+  const auto* scales = take(name);
+  const auto count = static_cast<std::size_t>(std::max<std::int64_t>(stack, 1));
+  const bool right_shape = stack > 0 ? scales->shape == std::vector{stack} : scales->bytes == sizeof(float);
+  if (scales->dtype != io::Dtype::f32 || !right_shape) {
+    problems_.push_back("'" + name + "' is " + io::name_of(scales->dtype) + " " + shape_text(scales->shape) +
+                        ", expected F32 " + (stack > 0 ? shape_text({stack}) : "[]"));
+    return false;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (std::isfinite(kernels::load_unaligned<float>(scales->data + i * sizeof(float)))) continue;
+    problems_.push_back("'" + name + "' is not finite");
+    return false;
+  }
+  tensors.global_scale = *scales;
+  return true;
+}
+
+/// Adds the rest of a quantized matrix to its weight; false where something is not right.
+bool Weights::take_quantized(const std::string& path, std::int64_t stack, MatrixTensors& tensors) {
+  const auto name = path + ".weight";
+  const auto shape = [&](std::int64_t columns) { return shape_of(stack, tensors.rows, columns); };
+  const auto* scales = take(path + ".scales");
+  // Only the modes of small floats have scales of one byte, and no biases.
+  const auto* biases = scales->dtype == io::Dtype::u8 ? nullptr : take(path + ".biases");
+  tensors.scales = *scales;
+  const auto quantization = quantization_of(path, tensors);
+  if (!quantization) return false;
+  tensors.quantization = *quantization;
+  if (tensors.weight.dtype != io::Dtype::u32) {
+    problems_.push_back("'" + name + "' has dtype " + io::name_of(tensors.weight.dtype) + ", expected U32");
+    return false;
+  }
+  const auto groups = tensors.cols / quantization->group_size;
+  if (!has_shape(name, tensors.weight, shape(tensors.cols * quantization->bits / 32)) ||
+      !has_shape(path + ".scales", *scales, shape(groups))) {
+    return false;
+  }
+  if (groups * quantization->group_size != tensors.cols) {
+    problems_.push_back("'" + path + ".scales' does not go with rows of " + std::to_string(tensors.cols));
+    return false;
+  }
+  if (!quantization->affine()) return take_global_scale(path, stack, tensors);
+  if (biases == nullptr || !has_shape(path + ".biases", *biases, shape(groups)) ||
+      !is_float(path + ".scales", *scales)) {
+    return false;
+  }
+  if (biases->dtype != scales->dtype) {
+    problems_.push_back("'" + path + ".biases' does not go with its scales and weight");
+    return false;
+  }
+  tensors.biases = *biases;
+  return true;
+}
+
 std::optional<MatrixTensors> Weights::tensors_of(const std::string& path, std::int64_t rows, std::int64_t cols,
                                                  std::int64_t stack) {
-  const auto shape = [&](std::int64_t columns) {
-    return stack > 0 ? std::vector{stack, rows, columns} : std::vector{rows, columns};
-  };
   const auto name = path + ".weight";
   const auto* weight = take(name);
   if (weight == nullptr) return std::nullopt;
   MatrixTensors tensors{*weight, std::nullopt, std::nullopt, {}, rows, cols};
   if (store_.find(path + ".scales") != nullptr) {
-    const auto* scales = take(path + ".scales");
-    const auto* biases = take(path + ".biases");
-    if (biases == nullptr) return std::nullopt;
-    tensors.scales = *scales;
-    tensors.biases = *biases;
-    const auto quantization = quantization_of(path, tensors);
-    if (!quantization) return std::nullopt;
-    tensors.quantization = *quantization;
-    if (weight->dtype != io::Dtype::u32) {
-      problems_.push_back("'" + name + "' has dtype " + io::name_of(weight->dtype) + ", expected U32");
+    if (!take_quantized(path, stack, tensors)) return std::nullopt;
+  } else {
+    const auto* row = table_ ? table_->row(path) : nullptr;
+    if (row != nullptr && *row) {
+      problems_.push_back("'" + path + ".scales' is missing: config.json says " + quantization_text(**row));
       return std::nullopt;
     }
-    const auto groups = cols / quantization->group_size;
-    if (!has_shape(name, *weight, shape(cols * quantization->bits / 32)) ||
-        !has_shape(path + ".scales", *scales, shape(groups)) || !has_shape(path + ".biases", *biases, shape(groups)) ||
-        !is_float(path + ".scales", *scales)) {
-      return std::nullopt;
-    }
-    if (groups * quantization->group_size != cols || biases->dtype != scales->dtype) {
-      problems_.push_back("'" + path + ".biases' does not go with its scales and weight");
-      return std::nullopt;
-    }
-  } else if (!has_shape(name, *weight, shape(cols)) || !is_float(name, *weight)) {
-    return std::nullopt;
+    if (!has_shape(name, *weight, shape_of(stack, rows, cols)) || !is_float(name, *weight)) return std::nullopt;
   }
   return tensors;
 }

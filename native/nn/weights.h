@@ -22,7 +22,8 @@ class Weights {
   Weights(const Runtime& runtime, const io::TensorStore& store, std::optional<QuantizationTable> table)
       : runtime_(runtime), store_(store), table_(std::move(table)) {}
 
-  /// PATH.weight [out, in], quantized if PATH.scales is there, and PATH.bias [out] if `bias`.
+  /// PATH.weight [out, in], quantized if PATH.scales is there, and PATH.bias [out] if `bias`. With PATH.global_scale,
+  /// one number, where that is nvfp4.
   Linear linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias);
   /// The matrices NAME of `count` experts below PATH: stacked, PATH.switch_mlp.NAME.weight [count, out, in], or one by
   /// one, PATH.experts.I.NAME.weight [out, in]; quantized if their scales are there.
@@ -55,7 +56,9 @@ class Weights {
   /// The tensors of PATH once they have been checked; `stack` matrices on one another if it is above 0.
   std::optional<MatrixTensors> tensors_of(const std::string& path, std::int64_t rows, std::int64_t cols,
                                           std::int64_t stack = 0);
+  bool take_quantized(const std::string& path, std::int64_t stack, MatrixTensors& tensors);
   std::optional<Quantization> quantization_of(const std::string& path, const MatrixTensors& tensors);
+  bool take_global_scale(const std::string& path, std::int64_t stack, MatrixTensors& tensors);
   bool has_shape(const std::string& name, const io::Tensor& tensor, const std::vector<std::int64_t>& expected);
   bool is_float(const std::string& name, const io::Tensor& tensor);
 

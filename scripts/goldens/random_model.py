@@ -96,12 +96,34 @@ class Writer:
             return self.uniform(f"{path}.weight", [*rows, columns], exponent)
         bits, groups = mode["bits"], [*rows, columns // mode["group_size"]]
         packed = [*rows, columns * bits // 32]
+        if mode.get("mode", "affine") != "affine":
+            return self.small_floats(path, packed, groups, exponent, mode)
         self.add(f"{path}.weight", "U32", packed, words(self.seed, f"{path}.weight", int(np.prod(packed))).tobytes())
         # Either sign of scale occurs in MLX's files; the bias then puts the group's middle near zero.
         scale_words = words(self.seed, f"{path}.scales", int(np.prod(groups)))
         signs = 1.0 - 2.0 * (scale_words & np.uint32(1)).astype(np.float64)
         self.magnitudes(f"{path}.scales", groups, exponent - bits, signs)
         self.magnitudes(f"{path}.biases", groups, exponent - 1, -signs)
+
+    def small_floats(self, path, packed, groups, exponent, mode):
+        """The modes whose scales are bytes; a layer's row may ask for a global scale, or one of each expert."""
+        data = words(self.seed, f"{path}.weight", int(np.prod(packed)))
+        scales = words(self.seed, f"{path}.scales", int(np.prod(groups)))
+        if mode["bits"] == 8:
+            data &= np.uint32(0xFEFEFEFE)  # E4M3's NaN has all bits set but the sign
+        self.add(f"{path}.weight", "U32", packed, data.tobytes())
+        # E8M0: an exponent with a bias of 127. E4M3: one of 4 bits, with a bias of 7, and 3 bits of fraction.
+        with_global = mode.get("global_scale", False)
+        if mode["mode"] == "nvfp4":
+            exponents = scales % np.uint32(3) + np.uint32(max(0, 4 + exponent + 4 * with_global))
+            codes = (exponents << np.uint32(3)) | (scales >> np.uint32(29))
+        else:
+            codes = scales % np.uint32(3) + np.uint32(127 + exponent - (3 if mode["bits"] == 4 else 8))
+        self.add(f"{path}.scales", "U8", groups, codes.astype(np.uint8).tobytes())
+        if with_global:
+            shape = packed[:-2]
+            fractions = (words(self.seed, f"{path}.global_scale", int(np.prod(shape))) >> np.uint32(24)).astype(np.float32)
+            self.add(f"{path}.global_scale", "F32", shape, (168 + fractions / 2).astype(np.float32).tobytes())
 
 
 def tensors_of(spec):

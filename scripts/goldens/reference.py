@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_map
 from mlx_lm.models.cache import make_prompt_cache
@@ -26,7 +27,17 @@ def load(path, dtype=mx.float32):
     model, config = load_model(Path(path))
     cast = lambda a: a.astype(dtype) if mx.issubdtype(a.dtype, mx.floating) else a
     model.update(tree_map(cast, model.parameters()))
+    for module in model.modules():
+        if isinstance(module, nn.QuantizedEmbedding):
+            module.__class__, module.dtype = TypedEmbedding, dtype
     return model, config
+
+
+class TypedEmbedding(nn.QuantizedEmbedding):
+    """Without floating scales MLX dequantizes to bfloat16, which holds every such value, and the run goes on in it."""
+
+    def __call__(self, x):
+        return super().__call__(x).astype(self.dtype)
 
 
 class Sequence:

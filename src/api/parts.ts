@@ -1,5 +1,5 @@
 /** What a generation gives: the parts of a stream, and the result that they join to. */
-import type { AffineQuantization, NativeDevice, NativeMemory } from "../native/binding-types.js";
+import type { NativeDevice, NativeMemory, Quantization } from "../native/binding-types.js";
 
 /** `stop`: an end token or a stop string; `length`: `maxTokens` or the context's end; `tool-calls`: it ended with calls. */
 export type FinishReason = "stop" | "length" | "tool-calls";
@@ -86,7 +86,7 @@ export interface LoadedModelInfo {
   name: string;
   modelType: string;
   /** Null when the weights are not quantized. */
-  quantization: AffineQuantization | null;
+  quantization: Quantization | null;
   device: NativeDevice;
   /** Most tokens, prompt and answer together. */
   contextLength: number;

@@ -9,8 +9,8 @@ import {
   readEosTokenIds,
   readGenerationDefaults,
 } from "./generation-config.js";
-import { completeQuantization } from "./infer-quantization.js";
 import { readJsonFile } from "./json-file.js";
+import { matchQuantization } from "./match-quantization.js";
 import type { QuantizationTable } from "./quantization-config.js";
 import { isAbsent } from "./system-error.js";
 import { readWeights } from "./weights.js";
@@ -51,7 +51,7 @@ export async function openModelDirectory(path: string): Promise<ModelDirectory> 
 
   const weights = await readWeights(path);
   const tensors = weights.tensors.filter((tensor) => !isUnused(tensor, config));
-  const quantization = completeQuantization(stated, config, tensors, configFile);
+  const quantization = matchQuantization(stated, tensors, configFile);
   return {
     path,
     modelType: config.modelType,

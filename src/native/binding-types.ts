@@ -25,6 +25,19 @@ export interface AffineQuantization {
   groupSize: number;
 }
 
+/**
+ * Small floats with a scale of one byte per group: mxfp4 (4 bits, groups of 32), mxfp8 (8 bits, groups of 32), nvfp4
+ * (4 bits, groups of 16, and where a layer has `.global_scale` one more scale for all of it).
+ */
+export interface FloatQuantization {
+  mode: "mxfp4" | "mxfp8" | "nvfp4";
+  bits: number;
+  groupSize: number;
+}
+
+/** How the weights of one layer are stored. */
+export type Quantization = AffineQuantization | FloatQuantization;
+
 export interface RopeScaling {
   type: "linear" | "dynamic" | "llama3" | "yarn";
   factor: number;
@@ -100,10 +113,11 @@ export interface NativeModelSpec {
   files: { path: string; bytes: number }[];
   tensors: NativeTensor[];
   /**
-   * How a layer with `.scales` is quantized: its own row of `layers` (module path such as
-   * `model.layers.0.self_attn.q_proj`), else `defaults`.
+   * What config.json says of quantization. A row of `layers` (by module path, such as
+   * `model.layers.0.self_attn.q_proj`; false: not quantized) must agree with the layer's tensors; a layer without a row
+   * is what its tensors say.
    */
-  quantization?: { defaults: AffineQuantization; layers: Record<string, AffineQuantization> };
+  quantization?: { defaults: Quantization; layers: Record<string, Quantization | false> };
 }
 
 export type NativeDevice = "cpu" | "metal" | "cuda";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ErrorCode, loadModel, type Model, PunieError } from "../../src/index.js";
 import { TINY_CODER, withTemporaryDirectory } from "../helpers/golden.js";
 import { writeRandomModel } from "../helpers/random-model.js";
-import { replacing, SMALL, templateWith, weightsWith } from "../helpers/random-model-damage.js";
+import { replacing, SMALL, smallIn, templateWith, weightsWith } from "../helpers/random-model-damage.js";
 
 type Request = Parameters<Model["generate"]>[0];
 
@@ -177,6 +177,23 @@ describe("weights that make logits not finite", () => {
         expect(error.message).toMatch(/not finite/);
         expect(error.message).toContain(directory);
       }
+    });
+  });
+});
+
+describe("one scale of a byte that is no number makes logits not finite", () => {
+  const scale = { mxfp4: 255, mxfp8: 255, nvfp4: 0x7f };
+  const layers = ["model.embed_tokens", "model.layers.0.self_attn.k_proj", "model.layers.0.mlp.down_proj"];
+  const rows = (["mxfp4", "mxfp8", "nvfp4"] as const).flatMap((mode) => layers.map((layer) => ({ mode, layer })));
+
+  test.each(rows)("$mode, $layer", async ({ mode, layer }) => {
+    await withTemporaryDirectory(async (parent) => {
+      const directory = join(parent, "model");
+      const poison = (data: Uint8Array) => data.fill(scale[mode], 1, 2);
+      const change = replacing(`${layer}.scales`, (found) => ({ ...found, data: poison(found.data) }));
+      await weightsWith(change, undefined, smallIn(mode))(directory);
+      await using broken = await loadModel(directory);
+      expect((await refusal(broken.generate({ prompt, maxTokens: 4 }))).code).toBe("MODEL_CORRUPT");
     });
   });
 });

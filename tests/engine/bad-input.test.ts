@@ -15,6 +15,7 @@ import {
   headerLength,
   replacing,
   SMALL,
+  smallIn,
   tinyWith,
   unchanged,
   weightsWith,
@@ -111,7 +112,7 @@ const configs: Row[] = [
     { quantization: { group_size: 64, bits: 7 } },
     { quantization: { group_size: 48, bits: 4 } },
     { quantization: { group_size: 64, bits: "4" } },
-    { quantization: { group_size: 32, bits: 4, mode: "mxfp4" } },
+    { quantization: { group_size: 64, bits: 4, mode: "mxfp4" } },
     { quantization: undefined, quantization_config: { quant_method: "gptq", bits: 4 } },
   ].map(
     (changes): Row => ({
@@ -302,6 +303,50 @@ const tensors: Row[] = [
     says: /q_proj\.scales.*U16/,
   },
   {
+    what: "no scales, though the table says how the layer is quantized",
+    damage: async (directory: string) => {
+      const quantization = { group_size: 64, bits: 4, "model.embed_tokens": { group_size: 64, bits: 8 } };
+      const config = { ...SMALL.config, quantization };
+      await writeRandomModel({ ...SMALL, plain: ["model.embed_tokens"], config }, directory);
+    },
+    says: /model\.embed_tokens\.scales.*missing.*8 bits in groups of 64/,
+  },
+  {
+    what: "scales, though the table says that the layer is not quantized",
+    damage: configWith({ quantization: { group_size: 64, bits: 4, "model.embed_tokens": false } }),
+    says: /model\.embed_tokens\.scales.*not quantized/,
+  },
+  {
+    what: "another quantization than the table's",
+    damage: configWith({ quantization: { group_size: 64, bits: 4, "model.embed_tokens": { mode: "mxfp4" } } }),
+    says: /model\.embed_tokens.*4 bits in groups of 64.*mxfp4, 4 bits in groups of 32/,
+  },
+  {
+    what: "scales of one byte that no mode has",
+    damage: weightsWith(replacing(SCALES, (tensor) => ({ ...tensor, dtype: "U8", data: new Uint8Array(64) }))),
+    says: /q_proj.*scales U8 \[64, 1\].*no quantization of rows of 64/,
+  },
+  ...[
+    { what: "a global scale of another dtype", dtype: "BF16", data: new Uint8Array(2) },
+    { what: "a global scale that is not finite", dtype: "F32", data: new Uint8Array([0, 0, 0xc0, 0x7f]) },
+  ].map(({ what, dtype, data }) => ({
+    what,
+    damage: weightsWith(
+      (list) => [...list, { name: EMBEDDING.replace("weight", "global_scale"), dtype, shape: [], data }],
+      undefined,
+      smallIn("nvfp4"),
+    ),
+    says: /model\.embed_tokens\.global_scale/,
+  })),
+  {
+    what: "a global scale for a layer that has none",
+    damage: weightsWith((list) => [
+      ...list,
+      { name: `${EMBEDDING.replace("weight", "global_scale")}`, dtype: "F32", shape: [], data: new Uint8Array(4) },
+    ]),
+    says: /model\.embed_tokens\.global_scale.*not part of this model/,
+  },
+  {
     what: "a norm of another dtype",
     damage: weightsWith(replacing(NORM, (tensor) => ({ ...tensor, dtype: "I16" }))),
     says: /input_layernorm\.weight.*I16/,
@@ -314,25 +359,21 @@ const tensors: Row[] = [
   {
     what: "a weight on its side",
     damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [8, 64] }))),
-    code: "MODEL_CORRUPT",
     says: /model\.embed_tokens/,
   },
   {
     what: "a weight of one dimension",
     damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [512] }))),
-    code: "MODEL_CORRUPT",
     says: /model\.embed_tokens/,
   },
   {
     what: "a weight of no bytes",
     damage: weightsWith(replacing(EMBEDDING, (tensor) => ({ ...tensor, shape: [64, 0], data: new Uint8Array(0) }))),
-    code: "MODEL_CORRUPT",
     says: /model\.embed_tokens/,
   },
   {
     what: "scales of no dimension",
     damage: weightsWith(replacing(SCALES, (tensor) => ({ ...tensor, shape: [], data: new Uint8Array(2) }))),
-    code: "MODEL_CORRUPT",
     says: /q_proj/,
   },
 ].map((row) => ({ code: "WEIGHTS_MISMATCH", ...row }) as Row);

@@ -57,13 +57,23 @@ export function configWith(changes: Config): Damage {
 }
 
 /** A sound model with its tensors replaced, and the header that says so or another one. */
-export function weightsWith(change: (tensors: RawTensor[]) => RawTensor[], lie?: (header: Header) => Header): Damage {
+export function weightsWith(
+  change: (tensors: RawTensor[]) => RawTensor[],
+  lie?: (header: Header) => Header,
+  spec: RandomModelSpec = SMALL,
+): Damage {
   return async (directory) => {
-    await writeRandomModel(SMALL, directory);
-    const tensors = change(tensorsOf(SMALL));
+    await writeRandomModel(spec, directory);
+    const tensors = change(tensorsOf(spec));
     const header = headerOf(tensors);
     await writeSafetensors(join(directory, "model.safetensors"), tensors, 0, lie ? lie(header) : header);
   };
+}
+
+/** The same with other quantization. */
+export function smallIn(mode: "mxfp4" | "mxfp8" | "nvfp4"): RandomModelSpec {
+  const quantization = { mode, bits: mode === "mxfp8" ? 8 : 4, group_size: mode === "nvfp4" ? 16 : 32 };
+  return { ...SMALL, config: { ...SMALL.config, quantization } };
 }
 
 export const unchanged = (tensors: RawTensor[]): RawTensor[] => tensors;

@@ -10,9 +10,11 @@ import { type RawTensor, writeSafetensors } from "./random-model-file.js";
 
 type FloatDtype = "F32" | "F16" | "BF16";
 
-interface AffineMode {
+interface QuantizationMode {
   group_size: number;
   bits: number;
+  mode?: "affine" | "mxfp4" | "mxfp8" | "nvfp4";
+  global_scale?: boolean;
 }
 
 /** A row of the goldens: config.json and how its weights are laid out. */
@@ -28,7 +30,7 @@ export interface RandomModelSpec {
   /** Offset of the first tensor modulo 16. */
   start?: number;
   config: {
-    quantization?: AffineMode & Record<string, AffineMode | false | number>;
+    quantization?: QuantizationMode & Record<string, QuantizationMode | string | boolean | number | undefined>;
     [key: string]: unknown;
   };
   plan: PlanRow[];
@@ -60,6 +62,10 @@ function words(seed: number, name: string, count: number): Uint32Array {
     x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
     return x ^ (x >>> 16);
   });
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((count, size) => count * size, 1);
 }
 
 /** Bits of a half that holds `value` exactly; subnormal ones included. */
@@ -113,7 +119,7 @@ class Tensors {
     this.floats(name, shape, dtype, (word, i) => sign(i) * ((word >>> (33 - bits)) + 2 ** (bits - 1)) * step);
   }
 
-  private modeOf(path: string): AffineMode | undefined {
+  private modeOf(path: string): QuantizationMode | undefined {
     const { quantization } = this.spec.config;
     if (quantization === undefined || this.spec.plain?.includes(path)) return undefined;
     const own = quantization[path] ?? quantization;
@@ -130,7 +136,10 @@ class Tensors {
     }
     const packed = [...rows, (columns * mode.bits) / 32];
     const groups = [...rows, columns / mode.group_size];
-    const product = (shape: readonly number[]) => shape.reduce((count, size) => count * size, 1);
+    if (mode.mode !== undefined && mode.mode !== "affine") {
+      this.smallFloats(path, packed, groups, exponent, mode);
+      return;
+    }
     const data = words(this.spec.seed, `${path}.weight`, product(packed));
     this.list.push({ name: `${path}.weight`, dtype: "U32", shape: packed, data: new Uint8Array(data.buffer) });
     // Either sign of scale occurs in MLX's files; the bias then puts the group's middle near zero.
@@ -138,6 +147,35 @@ class Tensors {
     const sign = (i: number) => 1 - 2 * ((scaleWords[i] ?? 0) & 1);
     this.magnitudes(`${path}.scales`, groups, exponent - mode.bits, sign);
     this.magnitudes(`${path}.biases`, groups, exponent - 1, (i) => -sign(i));
+  }
+
+  /** The modes whose scales are bytes; a layer's row may ask for a global scale, or one of each expert. */
+  private smallFloats(
+    path: string,
+    packed: number[],
+    groups: number[],
+    exponent: number,
+    { mode, bits, global_scale: globalScale }: QuantizationMode,
+  ): void {
+    const { seed } = this.spec;
+    const data = words(seed, `${path}.weight`, product(packed));
+    // E4M3's NaN has all bits set but the sign.
+    if (bits === 8) for (const [i, word] of data.entries()) data[i] = word & 0xfefefefe;
+    this.list.push({ name: `${path}.weight`, dtype: "U32", shape: packed, data: new Uint8Array(data.buffer) });
+    // E8M0: an exponent with a bias of 127. E4M3: one of 4 bits, with a bias of 7, and 3 bits of fraction.
+    const least =
+      mode === "nvfp4" ? Math.max(0, 4 + exponent + (globalScale ? 4 : 0)) : 127 + exponent - (bits === 4 ? 3 : 8);
+    const codes = Uint8Array.from(words(seed, `${path}.scales`, product(groups)), (word) =>
+      mode === "nvfp4" ? (((word % 3) + least) << 3) | (word >>> 29) : (word % 3) + least,
+    );
+    this.list.push({ name: `${path}.scales`, dtype: "U8", shape: groups, data: codes });
+    if (!globalScale) return;
+    const shape = packed.slice(0, -2);
+    const scales = Float32Array.from(
+      words(seed, `${path}.global_scale`, product(shape)),
+      (word) => 168 + (word >>> 24) / 2,
+    );
+    this.list.push({ name: `${path}.global_scale`, dtype: "F32", shape, data: new Uint8Array(scales.buffer) });
   }
 }
 

@@ -126,10 +126,10 @@ function summary(found: ResolvedModel, model: ModelDirectory) {
 
 function weightsText({ quantization }: ModelDirectory): string {
   if (quantization === undefined) return "not quantized";
-  const { bits, groupSize } = quantization.defaults;
+  const { mode, bits, groupSize } = quantization.defaults;
   const own = Object.keys(quantization.layers).length;
   const ownText = own === 0 ? "" : `, ${own} ${own === 1 ? "layer with its" : "layers with their"} own`;
-  return `${bits}-bit, group ${groupSize}${ownText}`;
+  return `${bits}-bit${mode === "affine" ? "" : ` ${mode}`}, group ${groupSize}${ownText}`;
 }
 
 /** The YAML between two lines of `---` at the start of a model card is for the Hub. */

@@ -206,6 +206,7 @@ test.each([
 
 test("a per-layer quantization table: own settings, the default one, and layers left as they are", () => {
   const own = { group_size: 32, bits: 8 };
+  const nvfp4 = { group_size: 16, bits: 4, mode: "nvfp4", global_scale: true };
   const quantization = {
     group_size: 64,
     bits: 4,
@@ -213,15 +214,42 @@ test("a per-layer quantization table: own settings, the default one, and layers 
     lm_head: true,
     "model.layers.0.mlp.up_proj": false,
     "model.layers.1.mlp.up_proj": { bits: 6 },
+    "model.layers.2.mlp.up_proj": nvfp4,
+    "model.layers.3.mlp.up_proj": { mode: "mxfp8" },
   };
   expect(parse({ quantization, quantization_config: quantization }).quantization).toEqual({
     defaults: { mode: "affine", bits: 4, groupSize: 64 },
     layers: {
       "model.embed_tokens": { mode: "affine", bits: 8, groupSize: 32 },
       lm_head: { mode: "affine", bits: 4, groupSize: 64 },
+      "model.layers.0.mlp.up_proj": false,
       "model.layers.1.mlp.up_proj": { mode: "affine", bits: 6, groupSize: 64 },
+      "model.layers.2.mlp.up_proj": { mode: "nvfp4", bits: 4, groupSize: 16 },
+      "model.layers.3.mlp.up_proj": { mode: "mxfp8", bits: 8, groupSize: 32 },
     },
   });
+});
+
+test("a row that leaves something out means its mode's defaults, as in mlx-lm, not the table's", () => {
+  const quantization = { group_size: 32, bits: 4, mode: "mxfp4", lm_head: { bits: 8 } };
+  const { defaults, layers } = parse({ quantization }).quantization ?? {};
+  expect(defaults).toEqual({ mode: "mxfp4", bits: 4, groupSize: 32 });
+  expect(layers).toEqual({ lm_head: { mode: "affine", bits: 8, groupSize: 64 } });
+});
+
+test.each([
+  ["mxfp4", 4],
+  ["mxfp8", 8],
+])("quantization_config with the method %s is that mode, as in mlx-lm", (mode, bits) => {
+  expect(parse({ quantization_config: { quant_method: mode } }).quantization).toEqual({
+    defaults: { mode, bits, groupSize: 32 },
+    layers: {},
+  });
+});
+
+test.each(["awq", "gptq"])("a checkpoint of %s names the command that converts it", (method) => {
+  const { message } = failure({ quantization_config: { quant_method: method, bits: 4 } });
+  expect(message).toContain("punie convert /models/x --output");
 });
 
 test("no quantization, or null, is none", () => {
@@ -240,7 +268,11 @@ test.each([
   [{ rope_scaling: { type: "longrope", factor: 4 } }, 'rope_scaling.type "longrope"'],
   [{ rope_parameters: { rope_type: "su", factor: 4 } }, 'rope_parameters.type "su"'],
   [{ rope_parameters: { full_attention: { rope_theta: 1 } } }, "rope_parameters.full_attention"],
-  [{ quantization: { mode: "mxfp4", bits: 4, group_size: 32 } }, 'mode "mxfp4"'],
+  [{ quantization: { mode: "mxint8", bits: 8, group_size: 32 } }, 'mode "mxint8"'],
+  [{ quantization: { mode: "mxfp4", bits: 8, group_size: 32 } }, "bits 8"],
+  [{ quantization: { mode: "mxfp8", bits: 8, group_size: 64 } }, "group_size 64"],
+  [{ quantization: { mode: "nvfp4", bits: 4, group_size: 32 } }, "group_size 32"],
+  [{ quantization_config: { quant_method: "nvfp4" } }, 'quant_method "nvfp4"'],
   [{ quantization: { bits: 7, group_size: 64 } }, "bits 7"],
   [{ quantization: { bits: 4, group_size: 16 } }, "group_size 16"],
   [{ quantization: { bits: "4", group_size: 64 } }, 'bits "4"'],

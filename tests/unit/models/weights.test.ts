@@ -106,19 +106,31 @@ function linear(
   };
 }
 
-test("a layer whose shapes contradict the table's defaults is read by its shapes, as mlx-lm does", async () => {
-  await put("config.json", { ...CONFIG, quantization: { bits: 4, group_size: 64 } });
-  const layer = "model.layers.0.mlp.down_proj";
-  await put("model.safetensors", safetensors({ ...linear(layer, 64, 8), ...linear("model.embed_tokens", 16, 2) }));
-  const { quantization, spec } = await openModelDirectory(directory);
-  expect(quantization?.layers).toEqual({ [layer]: { mode: "affine", bits: 8, groupSize: 32 } });
-  expect(spec.quantization).toEqual(quantization);
+const DOWN = "model.layers.0.mlp.down_proj";
+
+test.each([
+  "model.layers.0.mlp.down_proj",
+  "layers.0.mlp.down_proj",
+  "language_model.model.layers.0.mlp.down_proj",
+  "model.language_model.layers.0.mlp.down_proj",
+])("the table may name a layer %s", async (path) => {
+  const quantization = { bits: 4, group_size: 64, [path]: { bits: 8, group_size: 32 }, "vision.blocks.0": false };
+  await put("config.json", { ...CONFIG, quantization });
+  await put("model.safetensors", safetensors({ ...linear(DOWN, 64, 8), ...linear("model.embed_tokens", 16, 2) }));
+  const { quantization: table, spec } = await openModelDirectory(directory);
+  expect(table?.layers).toEqual({ [DOWN]: { mode: "affine", bits: 8, groupSize: 32 } });
+  expect(spec.quantization).toEqual(table);
 });
 
-test("quantized weights that fit no width, or of which config.json doesn't tell, are MODEL_CORRUPT", async () => {
+test("where the table names a layer both ways, the weights' own name counts", async () => {
+  const quantization = { bits: 4, group_size: 64, [DOWN]: { bits: 8 }, "layers.0.mlp.down_proj": false };
+  await put("config.json", { ...CONFIG, quantization });
+  await put("model.safetensors", safetensors(linear(DOWN, 64, 8)));
+  expect((await openModelDirectory(directory)).quantization?.layers).toMatchObject({ [DOWN]: { bits: 8 } });
+});
+
+test("quantized weights of which config.json doesn't tell are MODEL_CORRUPT", async () => {
   await put("model.safetensors", safetensors(linear("model.embed_tokens", 17, 2)));
-  await put("config.json", { ...CONFIG, quantization: { bits: 4, group_size: 64 } });
-  await expect(openModelDirectory(directory)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   await put("config.json", CONFIG);
   const failing = openModelDirectory(directory);
   await expect(failing).rejects.toMatchObject({ message: expect.stringContaining("quantization") });
