@@ -40,9 +40,10 @@ const AddedTokenFinder::Token* AddedTokenFinder::longest_at_start(std::string_vi
     }
     if (length == text.size()) break;
     const auto byte = [length](const Token& token) { return static_cast<unsigned char>(token.content[length]); };
-    const auto range = std::ranges::equal_range(low, high, static_cast<unsigned char>(text[length]), {}, byte);
-    low = range.begin();
-    high = range.end();
+    // Not equal_range: its std::ranges::subrange is more than clang 14 makes of libstdc++ 12.
+    const auto wanted = static_cast<unsigned char>(text[length]);
+    low = std::ranges::lower_bound(low, high, wanted, {}, byte);
+    high = std::ranges::upper_bound(low, high, wanted, {}, byte);
   }
   return longest;
 }
