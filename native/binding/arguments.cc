@@ -176,6 +176,8 @@ kernels::QuantizationMode read_mode(const std::string& name) {
 nn::QuantizationTable read_quantization(const Napi::Object& object) {
   nn::QuantizationTable table;
   const auto layers = object_of(object.Get("layers"), "quantization.layers");
+  // A name for each of their elements would be made first.
+  if (layers.IsArray() || layers.IsTypedArray()) invalid("quantization.layers", "an object of names");
   const auto names = layers.GetPropertyNames();
   for (std::uint32_t i = 0; i < names.Length(); ++i) {
     const auto name = names.Get(i).As<Napi::String>().Utf8Value();
@@ -301,8 +303,10 @@ engine::Request read_request(const Napi::Object& request, std::int64_t vocabular
                                         " tokens, and the context takes " + std::to_string(context_length) + ".");
   }
   for (std::size_t i = 0; i < ids.ElementLength(); ++i) {
-    if (ids[i] >= vocabulary) invalid("prompt", "token ids below " + std::to_string(vocabulary));
-    read.prompt.push_back(static_cast<std::int32_t>(ids[i]));
+    // Read once: in shared memory another thread may write meanwhile.
+    const std::int64_t id = ids[i];
+    if (id >= vocabulary) invalid("prompt", "token ids below " + std::to_string(vocabulary));
+    read.prompt.push_back(static_cast<std::int32_t>(id));
   }
   read.max_tokens = integer(request, "maxTokens", 0, kMostSafe);
   read.stop_ids = read_ids(array_of(request, "stopIds"), "stopIds", kMostDimension);

@@ -57,7 +57,11 @@ Napi::Value NativeModel::load(const Napi::CallbackInfo& info) {
 }
 
 NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeModel>(info) {
-  session_ = *info[0].As<Napi::External<std::shared_ptr<Session>>>().Data();
+  guarded(info.Env(), [&] {
+    // JavaScript reaches this by an object's `constructor`, and has no External to give.
+    if (!info[0].IsExternal()) throw Error("INVALID_OPTION", "A model is made by loadModel.");
+    session_ = *info[0].As<Napi::External<std::shared_ptr<Session>>>().Data();
+  });
 }
 
 NativeModel::~NativeModel() {

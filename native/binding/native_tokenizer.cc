@@ -181,7 +181,11 @@ Napi::Value NativeTokenizer::load(const Napi::CallbackInfo& info) {
 }
 
 NativeTokenizer::NativeTokenizer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeTokenizer>(info) {
-  state_ = *info[0].As<Napi::External<std::shared_ptr<TokenizerState>>>().Data();
+  guarded(info.Env(), [&] {
+    // JavaScript reaches this by an object's `constructor`, and has no External to give.
+    if (!info[0].IsExternal()) throw Error("INVALID_OPTION", "A tokenizer is made by loadTokenizer.");
+    state_ = *info[0].As<Napi::External<std::shared_ptr<TokenizerState>>>().Data();
+  });
 }
 
 NativeTokenizer::~NativeTokenizer() { close(); }
@@ -211,9 +215,10 @@ Napi::Value NativeTokenizer::split(const Napi::CallbackInfo& info) {
 Napi::Value NativeTokenizer::encode(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    check_open();
     auto text = read_encoded_text(info[0]);
     const Tokenizer::Options options{info[1].ToBoolean(), info[2].ToBoolean()};
+    // Last: a getter that was read may have disposed of this.
+    check_open();
     if (bytes_of(text) <= kShortText) {
       return to_array<Napi::Uint32Array>(env, state_->tokenizer->encode(text, options, state_->stop));
     }

@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { PunieError } from "../errors.js";
 import { type Manifest, PUNIE_DIRECTORY, readManifest } from "./manifest.js";
-import { isAbsent } from "./system-error.js";
+import { errorCode, isAbsent } from "./system-error.js";
 import { missingWeightFiles, weightFiles } from "./weights.js";
 
 /**
@@ -71,7 +72,9 @@ async function sizeOf(path: string): Promise<number | undefined> {
     return info.isFile() ? info.size : undefined;
   } catch (error) {
     if (isAbsent(error)) return undefined;
-    throw error;
+    throw new PunieError("MODEL_CORRUPT", `${path}: can't be read (${errorCode(error) ?? String(error)}).`, {
+      cause: error,
+    });
   }
 }
 

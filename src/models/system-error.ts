@@ -4,8 +4,9 @@ export function errorCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** True when a path or one of its parents isn't there. */
+/** Of a path that leads nowhere: it or a parent isn't there, or it has links in a circle, or a name that none can have. */
+const ABSENT = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
+
 export function isAbsent(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === "ENOENT" || code === "ENOTDIR";
+  return ABSENT.includes(errorCode(error) ?? "");
 }

@@ -6,7 +6,7 @@ import type { NativeTensor } from "../native/binding-types.js";
 import { readJsonFile } from "./json-file.js";
 import { readSafetensorsHeader } from "./safetensors-header.js";
 import { describe, parseWith } from "./schema-error.js";
-import { isAbsent } from "./system-error.js";
+import { errorCode, isAbsent } from "./system-error.js";
 
 const INDEX_FILE = "model.safetensors.index.json";
 
@@ -118,7 +118,7 @@ async function unindexedFiles(directory: string): Promise<string[]> {
     return names.filter((name) => /^model.*\.safetensors$/.test(name)).sort();
   } catch (error) {
     if (isAbsent(error)) return [];
-    throw error;
+    throw unreadable(directory, error);
   }
 }
 
@@ -138,6 +138,10 @@ async function isFile(path: string): Promise<boolean> {
     return (await stat(path)).isFile();
   } catch (error) {
     if (isAbsent(error)) return false;
-    throw error;
+    throw unreadable(path, error);
   }
+}
+
+function unreadable(path: string, cause: unknown): PunieError {
+  return new PunieError("MODEL_CORRUPT", `${path}: can't be read (${errorCode(cause) ?? String(cause)}).`, { cause });
 }

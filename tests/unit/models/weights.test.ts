@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -55,6 +55,18 @@ test.each<[string, () => Promise<void>, string]>([
     "a missing shard of a numbered set",
     () => put("model-00001-of-00003.safetensors", tensors("a")),
     "model-00002-of-00003.safetensors",
+  ],
+  [
+    "a shard that is a link to itself",
+    async () => {
+      await symlink("model-00001-of-00001.safetensors", join(directory, "model-00001-of-00001.safetensors"));
+    },
+    "model-00001-of-00001.safetensors",
+  ],
+  [
+    "an index with a name longer than a file's can be",
+    () => index({ a: `${"x".repeat(300)}.safetensors` }),
+    "x.safetensors",
   ],
   ["an index that leads out of the directory", () => index({ a: "../a.safetensors" }), "same directory"],
   ["an index of other files", () => index({ a: "pytorch_model.bin" }), "same directory"],
