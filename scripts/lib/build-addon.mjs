@@ -33,7 +33,14 @@ function directories({ sanitize }) {
 }
 
 function inputs() {
-  const files = ["native", "tests/native", "CMakeLists.txt", "package.json", "scripts/lib/build-addon.mjs"];
+  const files = [
+    "native",
+    "tests/native",
+    "tests/fuzz/native",
+    "CMakeLists.txt",
+    "package.json",
+    "scripts/lib/build-addon.mjs",
+  ];
   const headers = ["node-addon-api", "node-api-headers"].map((name) => resolvePackage(name));
   return [...files.map((file) => path.join(paths.root, file)), ...headers];
 }

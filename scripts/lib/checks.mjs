@@ -21,7 +21,7 @@ export const checks = [
 ];
 
 async function runClangFormat(fix) {
-  const files = ["native", "tests/native"]
+  const files = ["native", "tests/native", "tests/fuzz/native"]
     .flatMap((directory) => filesUnder(path.join(paths.root, directory)))
     .filter((file) => /\.(cc|h)$/.test(file));
   if (files.length === 0) return { ok: true, text: "" };

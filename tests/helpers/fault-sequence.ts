@@ -14,6 +14,7 @@ import type { DownloadOptions } from "../../src/hub/download-options.js";
 import type { OpenFile } from "../../src/hub/partial-file.js";
 import { FakeHub, type Fault, type SeenRequest } from "./fake-hub.js";
 import { modelFiles, NEEDED_FILES, noise } from "./fake-model.js";
+import { randomFrom } from "./random.js";
 
 const NAME = "org/model";
 const PART_BYTES = 1024 * 1024;
@@ -32,17 +33,6 @@ export interface Outcome {
   size: number;
   sent: number;
   allowed: number;
-}
-
-/** Numbers below a bound, the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
 }
 
 export async function runFaultSequence(seed: number): Promise<Outcome> {
