@@ -75,6 +75,8 @@ export class JsonScanner {
     if (character === '"') {
       this.#inString = true;
       this.#stringStart = this.at + 1;
+      // Of two names the parser takes the second: half of it is no name.
+      if (this.#topLevel && this.#expects === "value" && this.#key === "name") this.nameComplete = false;
     } else if (character === "{" || character === "[") {
       this.#closers.push(character === "{" ? "}" : "]");
     } else if (character === "}" || character === "]") {

@@ -69,8 +69,10 @@ function copy(value: unknown): unknown {
 function putOdd(root: Holder, random: Random, effect: () => void): void {
   let holder = root;
   let key: string = "value";
-  while (isPlain(holder[key]) && (holder === root || random(12) > 0)) {
-    const inner = holder[key] as Holder;
+  // By the descriptor: a getter of an earlier change is not to be asked.
+  const within = () => Object.getOwnPropertyDescriptor(holder, key)?.value;
+  while (isPlain(within()) && (holder === root || random(12) > 0)) {
+    const inner = within() as Holder;
     const keys = Object.keys(inner);
     if (keys.length === 0) break;
     holder = inner;
@@ -81,7 +83,7 @@ function putOdd(root: Holder, random: Random, effect: () => void): void {
     delete holder[key];
     return;
   }
-  const old = holder[key];
+  const old = within();
   const odd = (ODD[random(ODD.length)] as () => unknown)();
   if (random(5) === 0) {
     let reads = 0;

@@ -71,6 +71,11 @@ const accepted: [title: string, text: string, expected: Seen[]][] = [
     '<tool_call>{"name":"read_file","arguments":"{\\"path\\":\\"a.ts\\"}"}</tool_call>',
     [read],
   ],
+  [
+    "a second name in place of the first",
+    '{"name": "list", "name": "read_file", "arguments": {"path": "a.ts"}}',
+    [read],
+  ],
   ["a tool without parameters", '<tool_call>{"name":"list","arguments":{}}</tool_call>', [{ name: "list", args: {} }]],
   ["XML without parameters", "<function=list>\n</function>", [{ name: "list", args: {} }]],
   ["closing tags inside JSON strings", `<tool_call>${quotedJson}</tool_call>`, [quoted]],
