@@ -38,6 +38,19 @@ mx::Stream make_stream(Device device) {
   return stream;
 }
 
+/// What was read of a file that could not be read is no reason to blame anything else.
+std::unique_ptr<models::Model> load_model(const models::ModelConfig& config, nn::Weights& weights,
+                                          const io::TensorStore& store) {
+  try {
+    auto model = models::load_model(config, weights);
+    store.check_files();
+    return model;
+  } catch (...) {
+    store.check_files();
+    throw;
+  }
+}
+
 }  // namespace
 
 Engine::Engine(ModelSpec spec, EngineOptions options, EventSink sink)
@@ -94,7 +107,6 @@ void Engine::run() {
 
 void Engine::load_and_serve() {
   const io::TensorStore store(spec_.files, spec_.tensors);
-  const io::FileGuard files(spec_.files);
   nn::Runtime runtime{.stream = make_stream(options_.device),
                       .use_kernels = options_.device == Device::cpu && !options_.stock_ops,
                       .compute_dtype = compute_dtype(options_, store),
@@ -102,10 +114,10 @@ void Engine::load_and_serve() {
                       .interrupted = interrupt_.flag()};
   arm_exit_handler();
   nn::Weights weights(runtime, store, std::move(spec_.quantization));
-  const auto model = models::load_model(spec_.config, weights);
+  const auto model = load_model(spec_.config, weights, store);
   model_bytes_ = weights.bytes();
   sink_(LoadedEvent{});
-  Scheduler scheduler(*model, runtime, interrupt_, files, options_.context_length, options_.prefill_chunk, sink_);
+  Scheduler scheduler(*model, runtime, interrupt_, store, options_.context_length, options_.prefill_chunk, sink_);
   serve(scheduler);
 }
 

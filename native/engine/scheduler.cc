@@ -114,7 +114,7 @@ void Scheduler::decode() {
 /// One forward pass; returns the logits after the last token of each row, if wanted, and nothing if it was cut short.
 /// The caches are advanced only when all went well.
 std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows, bool want_logits) {
-  files_.check();
+  weights_.check_files();
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> last_rows;
   nn::Batch batch;
@@ -138,6 +138,7 @@ std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows, b
     throw;
   }
   if (interrupt_.end_pass()) return std::nullopt;
+  weights_.check_files();
   for (const auto& [sequence, count] : rows) sequence->cache->advance(count);
   if (!want_logits) return std::vector<float>{};
   return std::vector<float>(values.begin(), values.end());

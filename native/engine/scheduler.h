@@ -10,7 +10,7 @@
 #include "engine/interrupt.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
-#include "io/file_guard.h"
+#include "io/tensor_store.h"
 #include "models/model.h"
 #include "nn/runtime.h"
 
@@ -20,13 +20,13 @@ namespace punie::engine {
 /// prompt behind it. Lives on the owner thread.
 class Scheduler {
  public:
-  /// `files`: the mapped weights, checked before each pass.
-  Scheduler(const models::Model& model, nn::Runtime& runtime, Interrupt& interrupt, const io::FileGuard& files,
+  /// `weights`: the mapped files, checked before and after each pass.
+  Scheduler(const models::Model& model, nn::Runtime& runtime, Interrupt& interrupt, const io::TensorStore& weights,
             std::int64_t context_length, std::int64_t prefill_chunk, const EventSink& sink)
       : model_(model),
         runtime_(runtime),
         interrupt_(interrupt),
-        files_(files),
+        weights_(weights),
         context_length_(context_length),
         prefill_chunk_(prefill_chunk),
         sink_(sink) {}
@@ -58,7 +58,7 @@ class Scheduler {
   const models::Model& model_;
   nn::Runtime& runtime_;
   Interrupt& interrupt_;
-  const io::FileGuard& files_;
+  const io::TensorStore& weights_;
   const std::int64_t context_length_;
   const std::int64_t prefill_chunk_;
   const EventSink& sink_;

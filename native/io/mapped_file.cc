@@ -18,20 +18,17 @@ namespace {
   throw Error("MODEL_CORRUPT", "Cannot map the weight file " + path + ": " + what + ".");
 }
 
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 }  // namespace
 
-MappedFile::MappedFile(std::string path, std::size_t expected_bytes) : path_(std::move(path)) {
-  Descriptor file{::open(path_.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) fail(path_, std::strerror(errno));
+MappedFile::Descriptor::~Descriptor() {
+  if (fd >= 0) ::close(fd);
+}
+
+MappedFile::MappedFile(std::string path, std::size_t expected_bytes)
+    : path_(std::move(path)), file_{::open(path_.c_str(), O_RDONLY | O_CLOEXEC)} {
+  if (file_.fd < 0) fail(path_, std::strerror(errno));
   struct stat status{};
-  if (::fstat(file.fd, &status) != 0) fail(path_, std::strerror(errno));
+  if (::fstat(file_.fd, &status) != 0) fail(path_, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) fail(path_, "it is not a regular file");
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ != expected_bytes) {
@@ -39,13 +36,29 @@ MappedFile::MappedFile(std::string path, std::size_t expected_bytes) : path_(std
                     " when its header was read");
   }
   if (size_ == 0) return;
-  void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file_.fd, 0);
   if (mapping == MAP_FAILED) fail(path_, std::strerror(errno));
   data_ = static_cast<const std::byte*>(mapping);
+  guard_.emplace(data_, size_);
 }
 
 MappedFile::~MappedFile() {
+  guard_.reset();
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::check() const {
+  struct stat status{};
+  const bool known = ::fstat(file_.fd, &status) == 0;
+  if (known && static_cast<std::size_t>(status.st_size) < size_) {
+    throw Error("MODEL_CORRUPT", path_ + ": was cut short while the model was loaded: it had " + std::to_string(size_) +
+                                     " bytes and has " + std::to_string(status.st_size) + ". Load the model again.");
+  }
+  if (guard_ && guard_->faulted()) {
+    throw Error("MODEL_CORRUPT", path_ +
+                                     ": could not be read: it was cut short for a while, or its disk failed. Load "
+                                     "the model again.");
+  }
 }
 
 }  // namespace punie::io

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
+
+#include "io/mapping_guard.h"
 
 namespace punie::io {
 
-/// A file mapped privately and read-only; unmapped when destroyed. Weights are read where they lie, so a model
-/// costs the page cache and nothing else, and processes share it.
+/// A file mapped privately and read-only; unmapped and closed when destroyed. Weights are read where they lie, so a
+/// model costs the page cache and nothing else, and processes share it. One that is replaced by rename, or removed,
+/// keeps its content here; one that is cut short reads as zeros from some page on, which `check` tells.
 class MappedFile {
  public:
   /// Throws MODEL_CORRUPT when the file cannot be mapped or its size is not `expected_bytes`.
@@ -19,10 +23,22 @@ class MappedFile {
   std::size_t size() const { return size_; }
   const std::string& path() const { return path_; }
 
+  /// One system call. Throws MODEL_CORRUPT when the file is shorter than it was or a page of it could not be read:
+  /// what was read of it since the last check is worth nothing then.
+  void check() const;
+
  private:
+  /// Owns an open file.
+  struct Descriptor {
+    int fd = -1;
+    ~Descriptor();
+  };
+
   std::string path_;
+  Descriptor file_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::optional<MappingGuard> guard_;
 };
 
 }  // namespace punie::io

@@ -66,15 +66,14 @@ Dtype parse_dtype(const std::string& name) {
 }
 
 TensorStore::TensorStore(const std::vector<FileInfo>& files, const std::vector<TensorInfo>& tensors) {
-  std::vector<std::shared_ptr<const MappedFile>> mapped;
-  mapped.reserve(files.size());
-  for (const auto& file : files) mapped.push_back(std::make_shared<MappedFile>(file.path, file.bytes));
+  files_.reserve(files.size());
+  for (const auto& file : files) files_.push_back(std::make_shared<MappedFile>(file.path, file.bytes));
   tensors_.reserve(tensors.size());
   for (const auto& tensor : tensors) {
-    if (tensor.file >= mapped.size()) {
+    if (tensor.file >= files_.size()) {
       throw Error("MODEL_CORRUPT", "Tensor '" + tensor.name + "' names a weight file that is not there.");
     }
-    const auto& file = mapped[tensor.file];
+    const auto& file = files_[tensor.file];
     if (bytes_by_shape(tensor, file->path()) != tensor.bytes) {
       corrupt(tensor, file->path(), "has " + std::to_string(tensor.bytes) + " bytes, which its shape does not fill");
     }
@@ -84,6 +83,10 @@ TensorStore::TensorStore(const std::vector<FileInfo>& files, const std::vector<T
     Tensor view{tensor.dtype, tensor.shape, file->data() + tensor.offset, tensor.bytes, file};
     if (!tensors_.emplace(tensor.name, std::move(view)).second) corrupt(tensor, file->path(), "appears twice");
   }
+}
+
+void TensorStore::check_files() const {
+  for (const auto& file : files_) file->check();
 }
 
 const Tensor* TensorStore::find(const std::string& name) const {

@@ -50,11 +50,15 @@ class TensorStore {
   /// Throws MODEL_CORRUPT.
   TensorStore(const std::vector<FileInfo>& files, const std::vector<TensorInfo>& tensors);
 
+  /// Checks every file: see MappedFile.
+  void check_files() const;
+
   /// nullptr when there is none.
   const Tensor* find(const std::string& name) const;
   const std::unordered_map<std::string, Tensor>& tensors() const { return tensors_; }
 
  private:
+  std::vector<std::shared_ptr<const MappedFile>> files_;
   std::unordered_map<std::string, Tensor> tensors_;
 };
 

@@ -68,5 +68,8 @@ void for_each_isa(const std::function<void(const std::string& isa)>& test);
 /// What the program does when it is started to be ended: exit() with this code while a job runs.
 inline constexpr int busy_exit_code = 7;
 [[noreturn]] void run_exit_while_busy();
+/// The same, ended by its own handler of SIGBUS, which was there before any file was mapped.
+inline constexpr int own_handler_exit_code = 42;
+[[noreturn]] void run_with_own_bus_handler();
 
 }  // namespace punie::tests

@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc > 1 && std::strcmp(argv[1], "--exit-while-busy") == 0) punie::tests::run_exit_while_busy();
+  if (argc > 1 && std::strcmp(argv[1], "--own-bus-handler") == 0) punie::tests::run_with_own_bus_handler();
   int failed = 0;
   for (const punie::tests::Test* test : punie::tests::all_tests()) {
     try {
