@@ -11,6 +11,7 @@ export const ERROR_CODES = [
   "MODEL_DISPOSED",
   "ABORTED",
   "NATIVE_UNAVAILABLE",
+  "ENGINE_CRASHED",
   "HUB_UNREACHABLE",
   "HUB_NOT_FOUND",
   "HUB_DENIED",
@@ -49,5 +50,22 @@ export class ModelNotDownloadedError extends PunieError {
     this.model = model;
     this.command = command;
     this.searched = searched;
+  }
+}
+
+/** `ENGINE_CRASHED`, of a request: the process or thread that computed it ended. Holds how far the request had come. */
+export class EngineCrashedError extends PunieError {
+  /** Ids of the prompt, template included. */
+  readonly promptTokens: readonly number[];
+  /** Ids generated before the crash: a prompt of `promptTokens` and these goes on from there. */
+  readonly tokens: readonly number[];
+  /** Their text, or null without a tokenizer. */
+  readonly text: string | null;
+
+  constructor(message: string, promptTokens: readonly number[], tokens: readonly number[], text: string | null) {
+    super("ENGINE_CRASHED", message);
+    this.promptTokens = promptTokens;
+    this.tokens = tokens;
+    this.text = text;
   }
 }

@@ -26,7 +26,7 @@ export type {
   ToolDefinition,
 } from "./api/request.js";
 export type { SamplingOptions } from "./api/sampling.js";
-export { ERROR_CODES, type ErrorCode, ModelNotDownloadedError, PunieError } from "./errors.js";
+export { EngineCrashedError, ERROR_CODES, type ErrorCode, ModelNotDownloadedError, PunieError } from "./errors.js";
 export type { DownloadEvent } from "./hub/download-events.js";
 export type { DownloadResult } from "./hub/download-model.js";
 export { downloadModel } from "./hub/download-on-request.js";

@@ -7,12 +7,13 @@ import { filesUnder } from "./fingerprint.mjs";
 const MAY_IMPORT = {
   errors: [],
   native: [],
+  isolation: ["native"],
   models: ["native/binding-types"],
   hub: ["models"],
   tokenizer: ["models", "native"],
   chat: ["models", "tokenizer"],
   convert: ["models", "native", "tokenizer"],
-  api: ["native", "models", "tokenizer", "chat", "convert"],
+  api: ["native", "isolation", "models", "tokenizer", "chat", "convert"],
   bench: ["api", "models", "convert"],
   agent: ["api", "chat", "tokenizer", "models"],
   server: ["agent", "api", "chat", "tokenizer", "models"],
@@ -29,6 +30,9 @@ const HUB_DISPATCHERS = ["cli/main", "cli/run", "cli/program", "cli/commands", "
 
 /** The only file that loads a native addon. */
 const ADDON_LOADER = "native/binding";
+
+/** What runs in a process of its own, which it may end. */
+const PROCESS_ENTRIES = ["isolation/process-entry"];
 
 /** Members of `process` that end it or write to the terminal: the command line's alone. */
 const CLI_ONLY_PROCESS = new Set(["exit", "exitCode", "abort", "stdout", "stderr"]);
@@ -127,7 +131,8 @@ function directBreaches({ name, imports, uses }) {
   }
   for (const { kind, what, line } of uses) {
     if (kind === "addon" && name !== ADDON_LOADER) breach(line, `only ${ADDON_LOADER}.ts loads the addon (${what})`);
-    if (kind === "terminal" && layerOf(name) !== "cli") breach(line, `only src/cli exits or prints (${what})`);
+    if (kind === "terminal" && layerOf(name) !== "cli" && !PROCESS_ENTRIES.includes(name))
+      breach(line, `only src/cli exits or prints (${what})`);
   }
   return breaches;
 }

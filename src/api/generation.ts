@@ -1,5 +1,5 @@
 /** One running request: native events in, parts of the answer out. */
-import { PunieError } from "../errors.js";
+import { EngineCrashedError, PunieError } from "../errors.js";
 import { fromNative } from "../native/binding.js";
 import type { NativeEvent, NativeModel } from "../native/binding-types.js";
 import type { StreamDecoder } from "../tokenizer/stream-decoder.js";
@@ -11,6 +11,7 @@ import type { RequestRouter } from "./request-router.js";
 
 type TokenEvent = Extract<NativeEvent, { type: "token" }>;
 type FinishEvent = Extract<NativeEvent, { type: "finish" }>;
+type ErrorEvent = Extract<NativeEvent, { type: "error" }>;
 
 /** What turns ids into an answer; without a tokenizer there is none, and the answer is its ids. */
 export interface AnswerText {
@@ -94,8 +95,16 @@ export class Generation {
         this.#finish(event);
         return;
       case "error":
-        this.parts.fail(fromNative(event, this.#input.modelPath));
+        this.parts.fail(this.#failure(event));
     }
+  }
+
+  #failure(event: ErrorEvent): PunieError {
+    const error = fromNative(event, this.#input.modelPath);
+    if (error.code !== "ENGINE_CRASHED") return error;
+    const ids = this.tokens.map(({ id }) => id);
+    const text = this.#input.text ? this.tokens.map((token) => token.text).join("") : null;
+    return new EngineCrashedError(error.message, [...this.promptIds], ids, text);
   }
 
   #read(event: TokenEvent): void {

@@ -1,10 +1,12 @@
 /** Opens a model that is on this machine. */
 import { type ChatTemplate, loadChatTemplate } from "../chat/template.js";
+import type { LoadedEngine } from "../isolation/load-engine.js";
+import { openEngine } from "../isolation/open-engine.js";
 import { longestContext } from "../models/longest-context.js";
 import { type ModelDirectory, openModelDirectory } from "../models/model-directory.js";
 import { resolveModel } from "../models/resolve-model.js";
-import { fromNative, loadBinding } from "../native/binding.js";
-import type { NativeBinding, NativeDevice, NativeModel, NativeModelSpec } from "../native/binding-types.js";
+import { loadBinding } from "../native/binding.js";
+import type { NativeBinding } from "../native/binding-types.js";
 import { hasTokenizer, loadTokenizer } from "../tokenizer/load-tokenizer.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { abortable } from "./abortable.js";
@@ -20,8 +22,8 @@ import { RequestRouter } from "./request-router.js";
  * @param name `local` (the default model), `local:ORG/NAME`, `ORG/NAME`, or the path of a model directory.
  * Default: `PUNIE_MODEL`, else `local`.
  * @throws ModelNotDownloadedError when it is not there; PunieError `INVALID_OPTION`, `MODEL_NOT_FOUND`,
- * `MODEL_UNSUPPORTED`, `MODEL_CORRUPT`, `WEIGHTS_MISMATCH`, `OUT_OF_MEMORY` or `NATIVE_UNAVAILABLE`; the signal's
- * reason when it aborts.
+ * `MODEL_UNSUPPORTED`, `MODEL_CORRUPT`, `WEIGHTS_MISMATCH`, `OUT_OF_MEMORY`, `NATIVE_UNAVAILABLE` or `ENGINE_CRASHED`;
+ * the signal's reason when it aborts.
  */
 export function loadModel(name?: string, options?: LoadOptions): Promise<Model> {
   return loadModelWith(loadBinding, name, options);
@@ -69,12 +71,7 @@ export async function loadModelWith(
   });
 }
 
-interface LoadedNative {
-  device: NativeDevice;
-  native: NativeModel;
-}
-
-interface LoadedParts extends LoadedNative {
+interface LoadedParts extends LoadedEngine {
   directory: ModelDirectory;
   contextLength: number;
   template: ChatTemplate;
@@ -98,7 +95,7 @@ async function loadParts(
   const stop = new AbortController();
   const tokenizerLoading = openTokenizer(path, stop.signal);
   const templateLoading = loadChatTemplate(path);
-  let nativeLoading: Promise<LoadedNative> | undefined;
+  let nativeLoading: Promise<LoadedEngine> | undefined;
   // What fails before it is waited for is told then.
   tokenizerLoading.catch(ignore);
   templateLoading.catch(ignore);
@@ -109,7 +106,11 @@ async function loadParts(
     signal?.throwIfAborted();
 
     onProgress?.({ phase: "load" });
-    nativeLoading = startNative(binding(), path, directory.spec, options, contextLength, router);
+    const { device: asked, threads, prefillChunk, isolation, restart } = options;
+    nativeLoading = openEngine(
+      { path, spec: directory.spec, device: asked, threads, contextLength, prefillChunk },
+      { isolation, restart, binding, onEvents: router.deliver },
+    );
     const loading = Promise.all([nativeLoading, tokenizerLoading]);
     const [{ device, native }, tokenizer] = await abortable(loading, signal);
     const endIds = tokenizer ? await endTokenIds(directory.eosTokenIds, template, tokenizer) : directory.eosTokenIds;
@@ -129,32 +130,3 @@ async function openTokenizer(path: string, stop: AbortSignal): Promise<Tokenizer
 
 /** The first failure is the one that is told. */
 function ignore(): void {}
-
-async function startNative(
-  binding: NativeBinding,
-  path: string,
-  spec: NativeModelSpec,
-  options: CheckedLoadOptions,
-  contextLength: number,
-  router: RequestRouter,
-): Promise<LoadedNative> {
-  const info = binding.info();
-  const device = options.device === "auto" ? (info.devices[0] ?? "cpu") : options.device;
-  if (!info.devices.includes(device)) {
-    throw invalidOption("device", `one that this machine and build can use: ${info.devices.join(", ")}`, device);
-  }
-  const { prefillChunk } = options;
-  const threads = options.threads || info.cores;
-  try {
-    const native = await binding.loadModel(spec, {
-      device,
-      threads,
-      contextLength,
-      prefillChunk,
-      onEvents: router.deliver,
-    });
-    return { device, native };
-  } catch (error) {
-    throw fromNative(error, path);
-  }
-}

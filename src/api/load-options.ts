@@ -1,7 +1,9 @@
 /** The options of `loadModel`, checked once. */
 import { availableParallelism } from "node:os";
+import { ISOLATIONS, type Isolation } from "../isolation/open-engine.js";
 import type { NativeDevice } from "../native/binding-types.js";
 import {
+  checkBoolean,
   checkFunction,
   checkInteger,
   checkNames,
@@ -28,6 +30,17 @@ export interface LoadOptions {
   threads?: number | undefined;
   /** Prompt tokens per forward pass, after which an abort is noticed. Default 512. */
   prefillChunk?: number | undefined;
+  /**
+   * Where the engine runs. `in-process` (default): in threads of its own beside the caller's; fastest, and a crash of
+   * native code ends the process. `process`: in a child process, whose crash is an error. `worker`: in a worker thread,
+   * where it shares the caller's fate but not its event loop.
+   */
+  isolation?: Isolation | undefined;
+  /**
+   * With an isolated engine: after a crash, requests go on in a new one from the tokens so far, to the same answers.
+   * Default false: they fail with `ENGINE_CRASHED`, and so does every later one.
+   */
+  restart?: boolean | undefined;
   /** Stops loading; the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Told of each phase as it begins. */
@@ -40,6 +53,8 @@ const LOAD_OPTIONS = [
   "device",
   "threads",
   "prefillChunk",
+  "isolation",
+  "restart",
   "signal",
   "onProgress",
 ] as const;
@@ -60,6 +75,8 @@ export interface CheckedLoadOptions {
   /** 0: not given. */
   threads: number;
   prefillChunk: number;
+  isolation: Isolation;
+  restart: boolean;
   signal: AbortSignal | undefined;
   onProgress: ((progress: LoadProgress) => void) | undefined;
 }
@@ -67,6 +84,11 @@ export interface CheckedLoadOptions {
 /** @throws PunieError `INVALID_OPTION`, also for a name that is not known: nothing is silently ignored. */
 export function checkLoadOptions(value: LoadOptions | undefined): CheckedLoadOptions {
   const options = checkNames("loadModel options", value, LOAD_OPTIONS) as LoadOptions;
+  const isolation = checkOneOf("isolation", options.isolation, "in-process", ISOLATIONS);
+  const restart = checkBoolean("restart", options.restart, false);
+  if (restart && isolation === "in-process") {
+    throw invalidOption("restart", "false without an isolated engine (isolation: 'process' or 'worker')", restart);
+  }
   return {
     modelsDir: checkText("modelsDir", options.modelsDir),
     contextLength:
@@ -80,6 +102,8 @@ export function checkLoadOptions(value: LoadOptions | undefined): CheckedLoadOpt
       min: 1,
       max: MAX_PREFILL_CHUNK,
     }),
+    isolation,
+    restart,
     signal: checkSignal("signal", options.signal),
     onProgress: checkFunction("onProgress", options.onProgress),
   };

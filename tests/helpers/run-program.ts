@@ -1,5 +1,5 @@
 /** A program that uses the built package, in a process of its own. */
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, type SpawnOptions, spawn } from "node:child_process";
 import { finished, type RunResult } from "./run-punie.js";
 import { TINY_MODEL } from "./tiny-model.js";
 
@@ -13,9 +13,21 @@ const MODEL = ${JSON.stringify(TINY_MODEL)};
 const LONG = { prompt: [1, 2, 3], ignoreEos: true, maxTokens: 2045 };
 `;
 
-/** @param source An ES module. @returns What it wrote, and its exit code: null when a signal, a crash for one, ended it. */
-export async function runProgram(source: string): Promise<RunResult> {
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", PRELUDE + source]);
+/** `flags`: Node's own. */
+export type ProgramOptions = Pick<SpawnOptions, "detached" | "env"> & { flags?: readonly string[] };
+
+/** @param source An ES module. @returns The process, running, its stdin at an end. */
+export function startProgram(
+  source: string,
+  { flags = [], ...options }: ProgramOptions = {},
+): ChildProcessWithoutNullStreams {
+  const args = [...flags, "--input-type=module", "--eval", PRELUDE + source];
+  const child = spawn(process.execPath, args, { ...options, stdio: "pipe" });
   child.stdin.end();
-  return finished(child);
+  return child;
+}
+
+/** @param source An ES module. @returns What it wrote, and its exit code: null when a signal, a crash for one, ended it. */
+export async function runProgram(source: string, options: ProgramOptions = {}): Promise<RunResult> {
+  return finished(startProgram(source, options));
 }

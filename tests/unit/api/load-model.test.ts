@@ -32,6 +32,8 @@ describe("loadModel's options", () => {
     [{ signal: {} }, "signal: expected an AbortSignal, received an object."],
     [{ onProgress: true }, "onProgress: expected a function, received true."],
     [{ contextlength: 5 }, "unknown option 'contextlength'"],
+    [{ isolation: "thread" }, "one of in-process, worker, process"],
+    [{ restart: true }, "restart: expected false without an isolated engine"],
     [{ draftModel: "x" }, "unknown option 'draftModel'"],
   ])("refuses %j", async (options, message) => {
     const loading = loadModel(TINY_MODEL, options as LoadOptions);

@@ -1,0 +1,65 @@
+/** The engine's end of an isolated model: does what messages say, and sends what comes of it. */
+import { PunieError } from "../errors.js";
+import { fromNative, loadBinding } from "../native/binding.js";
+import type { NativeEvent, NativeMemory, NativeModel } from "../native/binding-types.js";
+import { type EngineSource, loadEngine } from "./load-engine.js";
+import type { FromEngine, ToEngine } from "./messages.js";
+
+export interface EnginePort {
+  post(message: FromEngine): void;
+  onMessage(listener: (message: ToEngine) => void): void;
+  /** The owner needs nothing more from here. */
+  close(): void;
+}
+
+const NO_MEMORY: NativeMemory = { modelBytes: 0, cacheBytes: 0, peakBytes: 0 };
+
+export function serveEngine(port: EnginePort): void {
+  let native: NativeModel | undefined;
+  let disposed = false;
+  const send = (events: NativeEvent[]) => port.post({ type: "events", events, memory: native?.memory() ?? NO_MEMORY });
+
+  async function load(source: EngineSource): Promise<void> {
+    try {
+      const loaded = await loadEngine(loadBinding(), source, send);
+      native = loaded.native;
+      if (disposed) return dispose();
+      port.post({ type: "loaded", device: loaded.device, memory: native.memory() });
+    } catch (error) {
+      const { code, message } = error instanceof PunieError ? error : fromNative(error);
+      port.post({ type: "load-failed", code, message });
+      port.close();
+    }
+  }
+
+  function start(request: Extract<ToEngine, { type: "start" }>["request"]): void {
+    try {
+      native?.start(request);
+    } catch (error) {
+      const { code, message } = fromNative(error);
+      send([{ type: "error", request: request.id, code, message }]);
+    }
+  }
+
+  async function dispose(): Promise<void> {
+    disposed = true;
+    await native?.dispose();
+    port.close();
+  }
+
+  port.onMessage((message) => {
+    switch (message.type) {
+      case "load":
+        void load(message.source);
+        return;
+      case "start":
+        start(message.request);
+        return;
+      case "cancel":
+        native?.cancel(message.id);
+        return;
+      case "dispose":
+        void dispose();
+    }
+  });
+}
