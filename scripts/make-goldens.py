@@ -6,6 +6,7 @@
     python scripts/make-goldens.py --quantization       random models in the modes of small floats
     python scripts/make-goldens.py --tiny               the tiny model's greedy text
     python scripts/make-goldens.py --tasks              200 sampled tasks of the tiny model (minutes)
+    python scripts/make-goldens.py --perplexity         the tiny model's perplexity of a text
     python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
     python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from goldens.cases import LONG_PROMPT_TOKENS, STEPS, all_cases
 from goldens.check import check
 from goldens.quantization_cases import quantization_cases, reference_runs
+from goldens.perplexity import conversations, perplexity_golden
 from goldens.random_model import write_random_model
 from goldens.reference import golden_run
 from goldens.sampling import sampling_golden
@@ -84,6 +86,7 @@ def main():
     parser.add_argument("--quantization", action="store_true")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--tasks", action="store_true")
+    parser.add_argument("--perplexity", action="store_true")
     parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
     parser.add_argument("--check", nargs="+", type=int, metavar="SEED [COUNT]")
     given = parser.parse_args()
@@ -97,6 +100,11 @@ def main():
     if given.tasks or everything:
         golden = tasks_golden(TINY, TASKS, TASKS_SEED)
         save("tasks", {"tools": golden["tools"]}, "tasks", golden["tasks"])
+    if given.perplexity or everything:
+        text = conversations(TINY)
+        (FIXTURES / "conversations.txt").write_text(text)
+        tokens, rows = perplexity_golden(TINY, text)
+        save("perplexity", {"tokens": tokens}, "rows", rows)
     if given.model:
         model_golden(Path(given.model[0]), given.model[1], whole=True)
     if given.check:

@@ -16,6 +16,7 @@ export type {
   TopToken,
   Usage,
 } from "./api/parts.js";
+export type { PerplexityOptions, PerplexityProgress, PerplexityResult } from "./api/perplexity.js";
 export type {
   ChatMessageInput,
   GenerateRequest,

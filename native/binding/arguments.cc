@@ -242,6 +242,21 @@ engine::Sampling read_sampling(const Napi::Object& object, std::int64_t vocabula
   return sampling;
 }
 
+/// What is asked of the prompt besides an answer.
+void read_tasks(const Napi::Object& object, std::int64_t vocabulary, engine::Request& request) {
+  if (!object.Get("promptLogprobs").IsUndefined()) {
+    request.prompt_logprobs = integer(object, "promptLogprobs", -1, kMostLogprobs);
+  }
+  if (!object.Get("pooling").IsUndefined()) {
+    const auto pooling = text(object, "pooling");
+    if (pooling != "last" && pooling != "mean") invalid("pooling", "'last' or 'mean'");
+    request.pooling = pooling == "last" ? engine::Pooling::last : engine::Pooling::mean;
+  }
+  if (!object.Get("scoreIds").IsUndefined()) {
+    request.score_ids = read_ids(array_of(object, "scoreIds"), "scoreIds", vocabulary);
+  }
+}
+
 }  // namespace
 
 std::int64_t to_integer(const Napi::Value& value, const char* name, std::int64_t least, std::int64_t most) {
@@ -311,6 +326,7 @@ engine::Request read_request(const Napi::Object& request, std::int64_t vocabular
   read.max_tokens = integer(request, "maxTokens", 0, kMostSafe);
   read.stop_ids = read_ids(array_of(request, "stopIds"), "stopIds", kMostDimension);
   read.logprobs = integer(request, "logprobs", -1, kMostLogprobs);
+  read_tasks(request, vocabulary, read);
   read.sampling = read_sampling(object_of(request.Get("sampling"), "sampling"), vocabulary);
   return read;
 }

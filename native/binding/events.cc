@@ -1,5 +1,8 @@
 #include "binding/events.h"
 
+#include <algorithm>
+#include <functional>
+
 namespace punie::binding {
 
 namespace {
@@ -22,6 +25,23 @@ const char* name_of(engine::FinishReason reason) {
   }
 }
 
+Napi::Array to_js(Napi::Env env, const engine::TopTokens& top) {
+  auto array = Napi::Array::New(env, top.size());
+  for (std::size_t i = 0; i < top.size(); ++i) {
+    auto pair = Napi::Array::New(env, 2);
+    pair.Set(0u, static_cast<double>(top[i].first));
+    pair.Set(1u, static_cast<double>(top[i].second));
+    array.Set(static_cast<std::uint32_t>(i), pair);
+  }
+  return array;
+}
+
+Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values) {
+  auto array = Napi::Float32Array::New(env, values.size());
+  std::ranges::copy(values, array.Data());
+  return array;
+}
+
 struct ToJs {
   Napi::Env env;
 
@@ -37,14 +57,34 @@ struct ToJs {
     object.Set("id", static_cast<double>(event.id));
     if (!event.logprob) return object;
     object.Set("logprob", static_cast<double>(*event.logprob));
-    auto top = Napi::Array::New(env, event.top.size());
-    for (std::size_t i = 0; i < event.top.size(); ++i) {
-      auto pair = Napi::Array::New(env, 2);
-      pair.Set(0u, static_cast<double>(event.top[i].first));
-      pair.Set(1u, static_cast<double>(event.top[i].second));
-      top.Set(static_cast<std::uint32_t>(i), pair);
+    object.Set("top", to_js(env, event.top));
+    return object;
+  }
+
+  std::optional<Napi::Object> operator()(const engine::PromptLogprobsEvent& event) const {
+    auto object = make(env, "prompt-logprobs", event.request);
+    object.Set("first", static_cast<double>(event.first));
+    auto logprobs = Napi::Float32Array::New(env, event.tokens.size());
+    std::ranges::transform(event.tokens, logprobs.Data(), &engine::ScoredToken::logprob);
+    object.Set("logprobs", logprobs);
+    if (event.tokens.front().top.empty()) return object;
+    auto top = Napi::Array::New(env, event.tokens.size());
+    for (std::size_t i = 0; i < event.tokens.size(); ++i) {
+      top.Set(static_cast<std::uint32_t>(i), to_js(env, event.tokens[i].top));
     }
     object.Set("top", top);
+    return object;
+  }
+
+  std::optional<Napi::Object> operator()(const engine::EmbeddingEvent& event) const {
+    auto object = make(env, "embedding", event.request);
+    object.Set("values", to_js(env, event.values));
+    return object;
+  }
+
+  std::optional<Napi::Object> operator()(const engine::ScoresEvent& event) const {
+    auto object = make(env, "scores", event.request);
+    object.Set("logprobs", to_js(env, event.logprobs));
     return object;
   }
 

@@ -4,9 +4,10 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
+
+#include "engine/distribution.h"
 
 namespace punie::engine {
 
@@ -20,7 +21,32 @@ struct TokenEvent {
   std::int64_t request;
   std::int32_t id;
   std::optional<float> logprob;
-  std::vector<std::pair<std::int32_t, float>> top;
+  TopTokens top;
+};
+
+/// A token of the prompt, given those before it.
+struct ScoredToken {
+  float logprob;
+  TopTokens top;
+};
+
+/// Some neighbouring tokens of the prompt, the first of them at index `first`.
+struct PromptLogprobsEvent {
+  std::int64_t request;
+  std::int64_t first;
+  std::vector<ScoredToken> tokens;
+};
+
+/// The prompt's embedding, of the model's hidden size.
+struct EmbeddingEvent {
+  std::int64_t request;
+  std::vector<float> values;
+};
+
+/// The log-probabilities of `Request::score_ids` after the prompt.
+struct ScoresEvent {
+  std::int64_t request;
+  std::vector<float> logprobs;
 };
 
 enum class FinishReason { stop, length, cancelled };
@@ -54,8 +80,8 @@ struct LoadFailedEvent {
 /// Everything is freed and the owner thread is about to return. Always the last event.
 struct StoppedEvent {};
 
-using Event =
-    std::variant<PrefillEvent, TokenEvent, FinishEvent, ErrorEvent, LoadedEvent, LoadFailedEvent, StoppedEvent>;
+using Event = std::variant<PrefillEvent, TokenEvent, PromptLogprobsEvent, EmbeddingEvent, ScoresEvent, FinishEvent,
+                           ErrorEvent, LoadedEvent, LoadFailedEvent, StoppedEvent>;
 
 /// Called on the owner thread; must not block.
 using EventSink = std::function<void(Event)>;

@@ -20,6 +20,9 @@ struct Sampling {
   std::uint64_t seed = 0;
 };
 
+/// Which hidden states, after the final norm, an embedding is made of: the last token's, or the mean of all.
+enum class Pooling { none, last, mean };
+
 struct Request {
   std::int64_t id = 0;
   std::vector<std::int32_t> prompt;
@@ -28,6 +31,15 @@ struct Request {
   Sampling sampling;
   /// -1: none; 0: the chosen token's log-probability; N: and the N best.
   std::int64_t logprobs = -1;
+  /// As `logprobs`, for each token of the prompt but the first, which nothing precedes.
+  std::int64_t prompt_logprobs = -1;
+  /// The prompt's embedding.
+  Pooling pooling = Pooling::none;
+  /// Tokens whose log-probabilities after the prompt are asked for.
+  std::vector<std::int32_t> score_ids;
+
+  /// False: the request ends with its prompt.
+  bool answers() const { return max_tokens > 0; }
 };
 
 }  // namespace punie::engine

@@ -1,13 +1,12 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <numeric>
 #include <unordered_map>
 
+#include "engine/distribution.h"
 #include "engine/philox.h"
-#include "error.h"
 
 namespace punie::engine {
 
@@ -23,35 +22,6 @@ struct Better {
 
 std::int32_t argmax(std::span<const float> scores) {
   return static_cast<std::int32_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
-}
-
-void check_finite(std::span<const float> logits) {
-  // By the bits, because this loop vectorizes and one with std::isfinite does not.
-  constexpr std::uint32_t kExponent = 0x7f800000;
-  std::uint32_t bad = 0;
-  for (const float x : logits) bad |= (std::bit_cast<std::uint32_t>(x) & kExponent) == kExponent;
-  if (!bad) return;
-  throw Error("MODEL_CORRUPT",
-              "The model's output is not finite (NaN or infinity). Its weights or scales are damaged: verify them with "
-              "'punie models verify' or download the model again.");
-}
-
-/// log(sum(exp(x))), in double.
-double log_sum_exp(std::span<const float> logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x) - top);
-  return top + std::log(sum);
-}
-
-/// The ids of the `count` best scores, best first.
-std::vector<std::int32_t> best(std::span<const float> scores, std::size_t count) {
-  std::vector<std::int32_t> ids(scores.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  count = std::min(count, ids.size());
-  std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ids.end(), Better{scores});
-  ids.resize(count);
-  return ids;
 }
 
 bool changes_logits(const Sampling& sampling) {
@@ -144,10 +114,9 @@ Choice choose(std::span<const float> logits, std::span<const std::int32_t> histo
   }
   Choice choice{sampling.temperature > 0 ? draw(scores, sampling, history.size()) : argmax(scores), std::nullopt, {}};
   if (logprobs < 0) return choice;
-  const double total = log_sum_exp(logits);
-  const auto logprob = [&](std::int32_t id) { return static_cast<float>(static_cast<double>(logits[id]) - total); };
-  choice.logprob = logprob(choice.id);
-  for (const auto id : best(logits, static_cast<std::size_t>(logprobs))) choice.top.emplace_back(id, logprob(id));
+  const Distribution distribution(logits);
+  choice.logprob = distribution.logprob(choice.id);
+  choice.top = distribution.top(static_cast<std::size_t>(logprobs));
   return choice;
 }
 

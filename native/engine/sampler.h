@@ -3,9 +3,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <utility>
-#include <vector>
 
+#include "engine/distribution.h"
 #include "engine/request.h"
 
 namespace punie::engine {
@@ -14,7 +13,7 @@ struct Choice {
   std::int32_t id;
   /// Natural logarithm, of the model's own distribution before sampling changed it; if asked for.
   std::optional<float> logprob;
-  std::vector<std::pair<std::int32_t, float>> top;
+  TopTokens top;
 };
 
 /// Chooses the next token from the model's logits [vocabulary].

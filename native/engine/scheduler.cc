@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "engine/prompt_reader.h"
 #include "engine/sampler.h"
 #include "error.h"
 
@@ -48,8 +49,7 @@ void Scheduler::cancel_all() {
 
 void Scheduler::step() {
   admit();
-  const auto prompt = std::ranges::find_if(active_, &Sequence::prefilling);
-  if (prompt != active_.end()) prefill(*prompt);
+  prefill();
   decode();
 }
 
@@ -65,26 +65,73 @@ void Scheduler::admit() {
     waiting_.pop_front();
     sequence.begun = Clock::now();
     sequence.tokens = sequence.request.prompt;
-    sequence.cache = prefix_cache_.take(sequence.tokens);
+    if (sequence.reuses_prefix()) sequence.cache = prefix_cache_.take(sequence.tokens);
     if (!sequence.cache) sequence.cache = model_.make_cache();
     sequence.cached_tokens = sequence.cache->length();
   }
 }
 
-void Scheduler::prefill(Sequence& sequence) {
-  const auto count = std::min(sequence.pending(), prefill_chunk_);
-  const bool last = count == sequence.pending();
-  const std::vector<Row> rows{{&sequence, count}};
+/// The next chunk: of one prompt that an answer follows, so that its first token does not wait for others' prompts, or
+/// of as many as fit of those that end with their prompt.
+std::vector<Scheduler::Row> Scheduler::prompt_rows() {
+  std::vector<Row> rows;
+  auto room = prefill_chunk_;
+  for (auto& sequence : active_) {
+    if (room == 0) break;
+    if (!sequence.prefilling() || (!rows.empty() && sequence.request.answers())) continue;
+    const auto count = std::min(sequence.pending(), room);
+    rows.push_back({&sequence, count});
+    room -= count;
+    if (sequence.request.answers()) break;
+  }
+  return rows;
+}
+
+void Scheduler::prefill() {
+  const auto rows = prompt_rows();
+  if (rows.empty()) return;
+  std::optional<std::vector<float>> logits;
+  std::vector<bool> complete, has_logits;
+  for (const auto& row : rows) {
+    complete.push_back(row.complete());
+    has_logits.push_back(row.wants_logits());
+  }
   try {
-    const auto logits = run(rows, last);
-    if (!logits) return;
-    sink_(PrefillEvent{sequence.request.id, sequence.cache->length(), sequence.prompt_tokens()});
-    if (!last) return;
-    sequence.prefilled = Clock::now();
-    accept(sequence, *logits);
+    logits = run(rows);
   } catch (...) {
     fail(rows, std::current_exception());
+    return;
   }
+  if (!logits) return;
+  const auto vocabulary = static_cast<std::size_t>(model_.config().vocab_size);
+  auto rest = std::span<const float>(*logits);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto& sequence = *rows[i].sequence;
+    const auto own = has_logits[i] ? rest.first(vocabulary) : rest.first(0);
+    rest = rest.subspan(own.size());
+    sink_(PrefillEvent{sequence.request.id, sequence.cache->length(), sequence.prompt_tokens()});
+    if (!complete[i]) continue;
+    try {
+      read_on(sequence, own);
+    } catch (...) {
+      fail({rows[i]}, std::current_exception());
+    }
+  }
+}
+
+/// What comes of a prompt that has been read: its scores, its first token, its end.
+void Scheduler::read_on(Sequence& sequence, std::span<const float> logits) {
+  const auto& request = sequence.request;
+  sequence.prefilled = Clock::now();
+  if (!request.score_ids.empty()) {
+    check_finite(logits);
+    const Distribution distribution(logits);
+    ScoresEvent scores{request.id, {}};
+    for (const auto id : request.score_ids) scores.logprobs.push_back(distribution.logprob(id));
+    sink_(std::move(scores));
+  }
+  if (request.answers()) return accept(sequence, logits);
+  finish(sequence, FinishReason::length);
 }
 
 void Scheduler::decode() {
@@ -95,7 +142,7 @@ void Scheduler::decode() {
   if (rows.empty()) return;
   std::optional<std::vector<float>> logits;
   try {
-    logits = run(rows, true);
+    logits = run(rows);
   } catch (...) {
     fail(rows, std::current_exception());
     return;
@@ -111,25 +158,30 @@ void Scheduler::decode() {
   }
 }
 
-/// One forward pass; returns the logits after the last token of each row, if wanted, and nothing if it was cut short.
-/// The caches are advanced only when all went well.
-std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows, bool want_logits) {
+/// One forward pass; returns the logits after the last token of each row that wants them, and nothing if it was cut
+/// short. The caches are advanced only when all went well.
+std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows) {
   weights_.check_files();
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> last_rows;
+  std::deque<PromptReader> readers;
   nn::Batch batch;
-  for (const auto& [sequence, count] : rows) {
+  for (const auto& row : rows) {
+    const auto& [sequence, count] = row;
     const auto begin = sequence->tokens.begin() + sequence->cache->length();
+    if (sequence->prefilling()) readers.emplace_back(*sequence, static_cast<std::int64_t>(ids.size()), count);
     ids.insert(ids.end(), begin, begin + count);
-    last_rows.push_back(static_cast<std::int32_t>(ids.size()) - 1);
+    if (row.wants_logits()) last_rows.push_back(static_cast<std::int32_t>(ids.size()) - 1);
     batch.segments.push_back({sequence->cache, count});
   }
   nn::Pass pass(runtime_, std::move(batch));
+  const bool want_logits = !last_rows.empty();
   const bool all_rows = last_rows.size() == ids.size();
   auto out = model_.forward(pass, std::move(ids));
+  for (auto& reader : readers) reader.read(pass, model_, out);
   if (want_logits) out = model_.logits(pass, all_rows ? out : pass.rows_of(out, std::move(last_rows)));
-  interrupt_.begin_pass(rows.front().sequence->prefilling() ? std::optional(rows.front().sequence->request.id)
-                                                            : std::nullopt);
+  const auto& first = *rows.front().sequence;
+  interrupt_.begin_pass(rows.size() == 1 && first.prefilling() ? std::optional(first.request.id) : std::nullopt);
   std::span<const float> values;
   try {
     values = pass.run(out);
@@ -139,6 +191,7 @@ std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows, b
   }
   if (interrupt_.end_pass()) return std::nullopt;
   weights_.check_files();
+  for (auto& reader : readers) reader.tell(sink_);
   for (const auto& [sequence, count] : rows) sequence->cache->advance(count);
   if (!want_logits) return std::vector<float>{};
   return std::vector<float>(values.begin(), values.end());
@@ -146,7 +199,6 @@ std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows, b
 
 void Scheduler::accept(Sequence& sequence, std::span<const float> logits) {
   const auto& request = sequence.request;
-  if (request.max_tokens <= 0) return finish(sequence, FinishReason::length);
   auto choice = choose(logits, sequence.tokens, request.sampling, request.logprobs);
   sequence.last_token = Clock::now();
   if (sequence.generated() == 0) sequence.first_token = sequence.last_token;
@@ -169,7 +221,8 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason) {
                     since(sequence.begun, sequence.prefilled),
                     begun ? since(sequence.arrived, sequence.first_token) : 0.0,
                     begun ? since(sequence.first_token, sequence.last_token) : 0.0});
-  if (sequence.cache->length() > 0) prefix_cache_.keep(sequence.cache, std::move(sequence.tokens));
+  if (sequence.reuses_prefix() && sequence.cache->length() > 0)
+    prefix_cache_.keep(sequence.cache, std::move(sequence.tokens));
   remove(sequence);
 }
 

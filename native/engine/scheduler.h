@@ -16,8 +16,8 @@
 
 namespace punie::engine {
 
-/// Decides what each forward pass computes: a chunk of one prompt, then a token of every sequence that has its
-/// prompt behind it. Lives on the owner thread.
+/// Decides what each forward pass computes: a chunk of one prompt, or of several that want no answer; then a token of
+/// every sequence that has its prompt behind it. Lives on the owner thread.
 class Scheduler {
  public:
   /// `weights`: the mapped files, checked before and after each pass.
@@ -44,12 +44,22 @@ class Scheduler {
   struct Row {
     Sequence* sequence;
     std::int64_t count;
+
+    /// True when they are the last of them.
+    bool complete() const { return count == sequence->pending(); }
+    /// True when the logits after them are wanted.
+    bool wants_logits() const {
+      const auto& request = sequence->request;
+      return complete() && (request.answers() || !request.score_ids.empty());
+    }
   };
 
   void admit();
-  void prefill(Sequence& sequence);
+  void prefill();
+  std::vector<Row> prompt_rows();
+  void read_on(Sequence& sequence, std::span<const float> logits);
   void decode();
-  std::optional<std::vector<float>> run(const std::vector<Row>& rows, bool want_logits);
+  std::optional<std::vector<float>> run(const std::vector<Row>& rows);
   void accept(Sequence& sequence, std::span<const float> logits);
   void finish(Sequence& sequence, FinishReason reason);
   void fail(const std::vector<Row>& rows, const std::exception_ptr& error);

@@ -20,6 +20,8 @@ struct Sequence {
   std::vector<std::int32_t> tokens;
   std::int64_t cached_tokens = 0;
   bool cancelled = false;
+  /// The sum of the hidden states so far, for a mean.
+  std::vector<double> pooled;
   Clock::time_point begun;
   Clock::time_point prefilled;
   Clock::time_point first_token;
@@ -29,6 +31,8 @@ struct Sequence {
   std::int64_t generated() const { return static_cast<std::int64_t>(tokens.size()) - prompt_tokens(); }
   /// Tokens whose keys and values are not computed yet; 1 while decoding.
   std::int64_t pending() const { return static_cast<std::int64_t>(tokens.size()) - cache->length(); }
+  /// A prompt whose every token is looked at is computed whole; and what is embedded is no conversation that goes on.
+  bool reuses_prefix() const { return request.prompt_logprobs < 0 && request.pooling == Pooling::none; }
   bool prefilling() const { return generated() == 0; }
 };
 

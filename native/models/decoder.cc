@@ -171,8 +171,10 @@ nn::Tensor Decoder::forward(nn::Pass& pass, std::vector<std::int32_t> tokens) co
   return x;
 }
 
+nn::Tensor Decoder::final_norm(nn::Pass& pass, const nn::Tensor& hidden) const { return norm_(pass, hidden); }
+
 nn::Tensor Decoder::logits(nn::Pass& pass, const nn::Tensor& hidden) const {
-  const auto x = norm_(pass, hidden);
+  const auto x = final_norm(pass, hidden);
   return lm_head_ ? (*lm_head_)(pass, x) : embed_tokens_.as_linear(pass, x);
 }
 

@@ -1,6 +1,7 @@
 #include "nn/pass.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/quantized_matmul.h"
 #include "nn/rope.h"
@@ -14,6 +15,13 @@ constexpr std::int64_t kRowGrain = 12;
 
 /// A pass of more rows leaves memory behind that is not worth keeping for the next.
 constexpr std::int64_t kFewRows = 16;
+
+mx::array evaluate(const mx::array& array, const mx::Stream& stream) {
+  auto values = mx::contiguous(mx::astype(array, mx::float32, stream), false, stream);
+  mx::eval(values);
+  mx::synchronize(stream);
+  return values;
+}
 
 }  // namespace
 
@@ -93,12 +101,26 @@ Tensor Pass::rows_of(const Tensor& x, std::vector<std::int32_t> ids) {
   return rows;
 }
 
+void Pass::each_row(const Tensor& x, RowReader read) {
+  if (!kernels()) {
+    readers_.emplace_back(x.array(), std::move(read));
+    return;
+  }
+  step(x.rows(), 1, [read = std::move(read), from = x.data(), cols = x.cols()](auto begin, auto end) {
+    for (auto row = begin; row < end; ++row) read(row, {from + row * cols, static_cast<std::size_t>(cols)});
+  });
+}
+
 std::span<const float> Pass::run(const Tensor& result) {
   const auto& s = runtime_.stream;
   if (!kernels()) {
-    result_ = mx::contiguous(mx::astype(result.array(), mx::float32, s), false, s);
-    mx::eval(*result_);
-    mx::synchronize(s);
+    result_ = evaluate(result.array(), s);
+    for (auto& [array, read] : std::exchange(readers_, {})) {
+      if (runtime_.interrupted) break;
+      const auto values = evaluate(std::exchange(array, mx::array(0.0f)), s);
+      const auto cols = static_cast<std::size_t>(values.shape(1));
+      for (int row = 0; row < values.shape(0); ++row) read(row, {values.data<float>() + row * cols, cols});
+    }
     return {result_->data<float>(), result_->size()};
   }
   const auto& [pool, threads] = runtime_.parallel;

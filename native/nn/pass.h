@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels/thread_pool.h"
@@ -39,6 +40,11 @@ class Pass {
   /// The rows `ids` of x.
   Tensor rows_of(const Tensor& x, std::vector<std::int32_t> ids);
 
+  /// Has `read` see each row of x once the pass has come so far, on any thread. x may be let go of before: so a pass
+  /// can read more than it could hold at once. Throws at `run` what `read` throws.
+  using RowReader = std::function<void(std::int64_t row, std::span<const float> values)>;
+  void each_row(const Tensor& x, RowReader read);
+
   /// Computes and returns the float32 values of `result`, valid as long as the pass; nothing when the runtime was
   /// interrupted. Throws what a step threw.
   std::span<const float> run(const Tensor& result);
@@ -68,6 +74,8 @@ class Pass {
   std::shared_ptr<RowParts> row_parts_;
   const Rope* table_rope_ = nullptr;
   std::shared_ptr<float[]> table_;
+  /// With MLX's operations: what `each_row` is to read, in order.
+  std::vector<std::pair<mx::array, RowReader>> readers_;
   std::optional<mx::array> result_;
 };
 

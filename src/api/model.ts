@@ -10,7 +10,14 @@ import { abortable } from "./abortable.js";
 import { type AnswerText, Generation } from "./generation.js";
 import { invalidOption } from "./options.js";
 import type { GenerateResult, LoadedModelInfo, StreamPart } from "./parts.js";
-import { readPrompt } from "./read-prompt.js";
+import {
+  checkPerplexityOptions,
+  computePerplexity,
+  type PerplexityOptions,
+  type PerplexityResult,
+} from "./perplexity.js";
+import { type PromptTask, type PromptTaskResult, runPromptTask } from "./prompt-task.js";
+import { encodeText, readPrompt } from "./read-prompt.js";
 import { type CheckedRequest, checkIds, checkRequest, type GenerateRequest } from "./request.js";
 import type { RequestRouter } from "./request-router.js";
 import { joinParts } from "./result.js";
@@ -86,6 +93,20 @@ export class Model {
     });
   }
 
+  /**
+   * How well the model foretells a text, given raw or as token ids: computed as mlx-lm does, over windows that each
+   * begin anew.
+   * @throws PunieError `INVALID_OPTION` (also for a text of fewer than two tokens), `MODEL_UNSUPPORTED` (a text without
+   * a tokenizer), `MODEL_CORRUPT`, `OUT_OF_MEMORY`; the signal's reason.
+   */
+  perplexity(text: string | readonly number[] | Uint32Array, options?: PerplexityOptions): Promise<PerplexityResult> {
+    return this.#use(async () => {
+      const checked = checkPerplexityOptions(options, this.info.contextLength);
+      checked.signal?.throwIfAborted();
+      return computePerplexity(this.#runTask, await this.#encode("text", text), checked);
+    });
+  }
+
   /** The text's token ids; `<|im_end|>` and the like become their tokens. */
   tokenize(text: string): Promise<number[]> {
     return this.#use(async () => {
@@ -146,6 +167,21 @@ export class Model {
     const done = () => this.#inFlight.delete(work);
     work.then(done, done);
     return work;
+  }
+
+  readonly #runTask = (task: PromptTask): Promise<PromptTaskResult> => {
+    const { native, router } = this.#parts;
+    return runPromptTask(native, router, this.info.path, task);
+  };
+
+  /** A raw text, or ids, as ids. */
+  async #encode(name: string, text: unknown): Promise<Uint32Array> {
+    if (typeof text === "string") {
+      if (text === "") throw invalidOption(name, "a text that is not empty", text);
+      return encodeText(text, this.#tokenizer("a text"), this.#parts.vocabSize);
+    }
+    if (Array.isArray(text) || text instanceof Uint32Array) return checkIds(name, text, this.#parts.vocabSize);
+    throw invalidOption(name, "a text or an array of token ids", text);
   }
 
   async #start(options: GenerateRequest): Promise<{ generation: Generation; signal: AbortSignal | undefined }> {

@@ -22,8 +22,7 @@ export async function readPrompt(
 ): Promise<ReadPrompt> {
   if (input.kind === "ids") return { promptIds: input.ids, reader: createAnswerReader({ stop }) };
   if (input.kind === "text") {
-    const ids = await encodeRaw(input.text, tokenizer);
-    return { promptIds: checkEncoded(ids, vocabSize), reader: createAnswerReader({ stop }) };
+    return { promptIds: await encodeText(input.text, tokenizer, vocabSize), reader: createAnswerReader({ stop }) };
   }
   const prompt = await template.render(input.messages, { tools: input.tools });
   const ids = await tokenizer.encode(prompt);
@@ -32,6 +31,15 @@ export async function readPrompt(
     promptIds: checkEncoded(ids, vocabSize),
     reader: createAnswerReader({ stop, reasoning, tools: input.tools }),
   };
+}
+
+/**
+ * A raw text's ids, with what the tokenizer puts around one.
+ *
+ * @throws PunieError `INVALID_OPTION` when there are none, `MODEL_CORRUPT` for ids that the model lacks
+ */
+export async function encodeText(text: string, tokenizer: Tokenizer, vocabSize: number): Promise<Uint32Array> {
+  return checkEncoded(await encodeRaw(text, tokenizer), vocabSize);
 }
 
 /** With the beginning-of-text token, for a model that has one, unless the text already begins with it. */

@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     create: async () => (await import("./commands/benchmark.js")).benchmarkCommand(),
   },
   {
+    name: "perplexity",
+    description: "measure how well a model foretells a text",
+    create: async () => (await import("./commands/perplexity.js")).perplexityCommand(),
+  },
+  {
     name: "doctor",
     description: "check this machine: Node, MLX, memory, models, the Hub; says what to do about each problem",
     create: async () => (await import("./commands/doctor.js")).doctorCommand(),

@@ -163,12 +163,19 @@ export interface NativeRequest {
   /** Chosen by the caller, unique among the model's running requests. */
   id: number;
   prompt: Uint32Array;
+  /** 0: the request ends with its prompt, which may share passes with others of this kind. */
   maxTokens: number;
   /** Ids that end the text; the one that ended it is not emitted as a token event. */
   stopIds: number[];
   sampling: NativeSampling;
   /** -1: none; 0: the chosen token's log-probability; N: and the N best. */
   logprobs: number;
+  /** As `logprobs`, for each token of the prompt but the first. It is then computed whole, nothing taken from a cache. */
+  promptLogprobs?: number;
+  /** Asks for the prompt's embedding: the hidden state, after the final norm, of the last token, or the mean of all. */
+  pooling?: "last" | "mean";
+  /** Asks for the log-probabilities of these ids after the prompt. */
+  scoreIds?: number[];
 }
 
 export type NativeFinishReason = "stop" | "length" | "cancelled";
@@ -176,6 +183,16 @@ export type NativeFinishReason = "stop" | "length" | "cancelled";
 export type NativeEvent =
   | { type: "prefill"; request: number; processed: number; total: number }
   | { type: "token"; request: number; id: number; logprob?: number; top?: [id: number, logprob: number][] }
+  /** `first`: the index in the prompt of the first of these tokens. Chunk by chunk, in order. */
+  | {
+      type: "prompt-logprobs";
+      request: number;
+      first: number;
+      logprobs: Float32Array;
+      top?: [id: number, logprob: number][][];
+    }
+  | { type: "embedding"; request: number; values: Float32Array }
+  | { type: "scores"; request: number; logprobs: Float32Array }
   | {
       type: "finish";
       request: number;
