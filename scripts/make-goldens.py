@@ -7,6 +7,7 @@
     python scripts/make-goldens.py --tiny               the tiny model's greedy text
     python scripts/make-goldens.py --tasks              200 sampled tasks of the tiny model (minutes)
     python scripts/make-goldens.py --perplexity         the tiny model's perplexity of a text
+    python scripts/make-goldens.py --embeddings         embeddings of the tiny model and of random ones
     python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
     python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from goldens.cases import LONG_PROMPT_TOKENS, STEPS, all_cases
 from goldens.check import check
 from goldens.quantization_cases import quantization_cases, reference_runs
+from goldens.embeddings import model_rows, text_rows
 from goldens.perplexity import conversations, perplexity_golden
 from goldens.random_model import write_random_model
 from goldens.reference import golden_run
@@ -87,6 +89,7 @@ def main():
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--tasks", action="store_true")
     parser.add_argument("--perplexity", action="store_true")
+    parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
     parser.add_argument("--check", nargs="+", type=int, metavar="SEED [COUNT]")
     given = parser.parse_args()
@@ -105,6 +108,8 @@ def main():
         (FIXTURES / "conversations.txt").write_text(text)
         tokens, rows = perplexity_golden(TINY, text)
         save("perplexity", {"tokens": tokens}, "rows", rows)
+    if given.embeddings or everything:
+        save("embeddings", {"texts": text_rows(TINY)}, "models", list(model_rows()))
     if given.model:
         model_golden(Path(given.model[0]), given.model[1], whole=True)
     if given.check:

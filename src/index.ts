@@ -1,5 +1,6 @@
 /** The package's API. */
 
+export type { EmbedOptions } from "./api/embed.js";
 export { loadModel } from "./api/load-model.js";
 export type { LoadOptions, LoadProgress } from "./api/load-options.js";
 export type { ApplyChatTemplateOptions, Model } from "./api/model.js";

@@ -146,6 +146,7 @@ models::ModelConfig read_config(const Napi::Object& object) {
   config.tie_word_embeddings = boolean_or(object, "tieWordEmbeddings", false);
   config.attention_bias = boolean_or(object, "attentionBias", false);
   config.mlp_bias = boolean_or(object, "mlpBias", false);
+  config.headless = boolean_or(object, "headless", false);
   config.layer_types.assign(static_cast<std::size_t>(config.num_hidden_layers), models::LayerType::full_attention);
   if (const auto value = object.Get("layerTypes"); !value.IsUndefined()) {
     config.layer_types = read_layer_types(array_of(object, "layerTypes"));

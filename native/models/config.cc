@@ -82,4 +82,10 @@ void check_config(const ModelConfig& config) {
   }
 }
 
+void require_head(const ModelConfig& config) {
+  if (!config.headless) return;
+  throw Error("MODEL_UNSUPPORTED",
+              "This model has no output head (lm_head): it makes embeddings, and can't generate or score tokens.");
+}
+
 }  // namespace punie::models

@@ -51,6 +51,8 @@ struct ModelConfig {
   /// Positions that a layer of sliding attention sees.
   std::int64_t sliding_window = 0;
   bool tie_word_embeddings = false;
+  /// An embedding model without lm_head: `Model::logits` throws.
+  bool headless = false;
   bool attention_bias = false;
   bool mlp_bias = false;
   std::optional<ExpertsConfig> experts;
@@ -60,5 +62,8 @@ struct ModelConfig {
 /// Throws MODEL_UNSUPPORTED or MODEL_CORRUPT for sizes that no layer can have. TypeScript has checked them already;
 /// memory safety does not lean on that.
 void check_config(const ModelConfig& config);
+
+/// Throws MODEL_UNSUPPORTED for a model that has no output head.
+void require_head(const ModelConfig& config);
 
 }  // namespace punie::models

@@ -156,7 +156,7 @@ Decoder::Decoder(const ModelConfig& config, const DecoderTraits& traits, nn::Wei
   for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
     layers_.push_back(LayerLoader(config, traits, weights, i).load());
   }
-  if (!config.tie_word_embeddings) {
+  if (!config.tie_word_embeddings && !config.headless) {
     lm_head_ = weights.linear(traits.head, config.vocab_size, config.hidden_size, false);
   }
   const auto tied = config.tie_word_embeddings;
@@ -174,6 +174,7 @@ nn::Tensor Decoder::forward(nn::Pass& pass, std::vector<std::int32_t> tokens) co
 nn::Tensor Decoder::final_norm(nn::Pass& pass, const nn::Tensor& hidden) const { return norm_(pass, hidden); }
 
 nn::Tensor Decoder::logits(nn::Pass& pass, const nn::Tensor& hidden) const {
+  require_head(config_);
   const auto x = final_norm(pass, hidden);
   return lm_head_ ? (*lm_head_)(pass, x) : embed_tokens_.as_linear(pass, x);
 }

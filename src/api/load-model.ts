@@ -61,6 +61,7 @@ export async function loadModelWith(
     },
     generationDefaults: directory.generationDefaults,
     vocabSize: directory.config.vocabSize,
+    hiddenSize: directory.config.hiddenSize,
     native,
     router,
     tokenizer,

@@ -3,10 +3,12 @@
 import type { ChatMessageInput } from "../chat/messages.js";
 import type { ChatTemplate, ChatTemplateOptions } from "../chat/template.js";
 import { PunieError } from "../errors.js";
+import { readPooling } from "../models/embedding-model.js";
 import type { GenerationDefaults } from "../models/generation-config.js";
 import type { NativeMemory, NativeModel } from "../native/binding-types.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { abortable } from "./abortable.js";
+import { checkEmbedOptions, computeEmbeddings, type EmbedOptions, withEndToken, withInstruction } from "./embed.js";
 import { type AnswerText, Generation } from "./generation.js";
 import { invalidOption } from "./options.js";
 import type { GenerateResult, LoadedModelInfo, StreamPart } from "./parts.js";
@@ -27,6 +29,7 @@ export interface ModelParts {
   info: LoadedModelInfo;
   generationDefaults: GenerationDefaults;
   vocabSize: number;
+  hiddenSize: number;
   native: NativeModel;
   router: RequestRouter;
   /** Undefined: the directory has none, and the model takes and gives ids only. */
@@ -90,6 +93,31 @@ export class Model {
         memory: this.#parts.native.memory(),
         model: { path, modelType, quantization, device },
       };
+    });
+  }
+
+  /**
+   * One vector of unit length for each text, given raw or as token ids, in their order. Short texts share passes. With
+   * `pooling` `last` a text gets an end token, unless its tokenizer writes one; ids are taken as they stand.
+   * @throws PunieError `INVALID_OPTION`, `CONTEXT_TOO_LONG`, `MODEL_UNSUPPORTED` (texts without a tokenizer, a pooling
+   * of the model's own that is not known), `MODEL_CORRUPT`, `OUT_OF_MEMORY`; the signal's reason.
+   */
+  embed(texts: readonly (string | readonly number[] | Uint32Array)[], options?: EmbedOptions): Promise<Float32Array[]> {
+    return this.#use(async () => {
+      const checked = checkEmbedOptions(options, this.#parts.hiddenSize);
+      if (!Array.isArray(texts)) throw invalidOption("texts", "an array of texts", texts);
+      checked.signal?.throwIfAborted();
+      const pooling = checked.pooling ?? (await readPooling(this.info.path)) ?? "last";
+      const ids = await Promise.all(
+        texts.map(async (text, index) => {
+          const name = `texts[${index}]`;
+          if (typeof text !== "string") return this.#encode(name, text);
+          const encoded = await this.#encode(name, withInstruction(text, checked.instruction));
+          return pooling === "last" ? withEndToken(encoded, this.#tokenizer("a text")) : encoded;
+        }),
+      );
+      this.#checkLengths("texts", ids);
+      return computeEmbeddings(this.#runTask, ids, pooling, checked);
     });
   }
 
@@ -182,6 +210,15 @@ export class Model {
     }
     if (Array.isArray(text) || text instanceof Uint32Array) return checkIds(name, text, this.#parts.vocabSize);
     throw invalidOption(name, "a text or an array of token ids", text);
+  }
+
+  /** For what is read whole, with no answer after it. */
+  #checkLengths(name: string, texts: readonly Uint32Array[]): void {
+    const { contextLength } = this.info;
+    const index = texts.findIndex((ids) => ids.length > contextLength);
+    if (index < 0) return;
+    const message = `${name}[${index}] has ${texts[index]?.length} tokens; the context holds ${contextLength}.`;
+    throw new PunieError("CONTEXT_TOO_LONG", message);
   }
 
   async #start(options: GenerateRequest): Promise<{ generation: Generation; signal: AbortSignal | undefined }> {

@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     create: async () => (await import("./commands/benchmark.js")).benchmarkCommand(),
   },
   {
+    name: "embed",
+    description: "turn texts into vectors of unit length, as JSON",
+    create: async () => (await import("./commands/embed.js")).embedCommand(),
+  },
+  {
     name: "perplexity",
     description: "measure how well a model foretells a text",
     create: async () => (await import("./commands/perplexity.js")).perplexityCommand(),

@@ -6,6 +6,7 @@ import { PunieError } from "../errors.js";
 const OPTIONS = new Set<string>([
   ...SAMPLING_OPTIONS,
   ...["maxTokens", "stop", "logprobs", "modelsDir", "device", "threads", "contextLength"],
+  ...["pooling", "instruction", "dimensions"],
   ...["sequenceLength", "stride", "maxSequences"],
   ...["revision", "include", "exclude", "maxRate"],
 ]);

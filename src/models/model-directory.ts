@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { PunieError } from "../errors.js";
 import type { NativeModelConfig, NativeModelSpec, NativeTensor } from "../native/binding-types.js";
 import { MAX_CONFIG_BYTES, parseConfig } from "./config.js";
+import { isHeadless, withModelPrefix } from "./embedding-model.js";
 import {
   type GenerationDefaults,
   MAX_GENERATION_CONFIG_BYTES,
@@ -50,8 +51,12 @@ export async function openModelDirectory(path: string): Promise<ModelDirectory> 
   const generationJson = await readJsonFile(generationFile, MAX_GENERATION_CONFIG_BYTES);
 
   const weights = await readWeights(path);
-  const tensors = weights.tensors.filter((tensor) => !isUnused(tensor, config));
-  const quantization = matchQuantization(stated, tensors, configFile);
+  const named = withModelPrefix({ tensors: weights.tensors, quantization: stated });
+  const tensors = named.tensors.filter((tensor) => !isUnused(tensor, config));
+  if (!config.tieWordEmbeddings && (await isHeadless(path, tensors, named.tensors !== weights.tensors))) {
+    config.headless = true;
+  }
+  const quantization = matchQuantization(named.quantization, tensors, configFile);
   return {
     path,
     modelType: config.modelType,

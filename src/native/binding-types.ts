@@ -95,6 +95,8 @@ export interface NativeModelConfig {
   ropeScaling?: RopeScaling;
   maxPositionEmbeddings: number;
   tieWordEmbeddings: boolean;
+  /** An embedding model without lm_head: what asks for logits fails. Default false. */
+  headless?: boolean;
   /** Bias on q, k, v (qwen2: always) and, for llama, on o too. */
   attentionBias: boolean;
   mlpBias: boolean;

@@ -49,6 +49,7 @@ export async function open(fakeOptions: FakeOptions = {}, { contextLength = 2048
     info,
     generationDefaults: {},
     vocabSize: 1280,
+    hiddenSize: 128,
     native,
     router,
     tokenizer: withoutClose(tokenizer),
