@@ -8,6 +8,7 @@
     python scripts/make-goldens.py --tasks              200 sampled tasks of the tiny model (minutes)
     python scripts/make-goldens.py --perplexity         the tiny model's perplexity of a text
     python scripts/make-goldens.py --embeddings         embeddings of the tiny model and of random ones
+    python scripts/make-goldens.py --rerank             scores of the tiny model as a reranker
     python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
     python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
 """
@@ -24,6 +25,7 @@ from goldens.embeddings import model_rows, text_rows
 from goldens.perplexity import conversations, perplexity_golden
 from goldens.random_model import write_random_model
 from goldens.reference import golden_run
+from goldens.rerank import rerank_golden
 from goldens.sampling import sampling_golden
 from goldens.tasks import conversation_prompts, tasks_golden
 
@@ -90,6 +92,7 @@ def main():
     parser.add_argument("--tasks", action="store_true")
     parser.add_argument("--perplexity", action="store_true")
     parser.add_argument("--embeddings", action="store_true")
+    parser.add_argument("--rerank", action="store_true")
     parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
     parser.add_argument("--check", nargs="+", type=int, metavar="SEED [COUNT]")
     given = parser.parse_args()
@@ -110,6 +113,9 @@ def main():
         save("perplexity", {"tokens": tokens}, "rows", rows)
     if given.embeddings or everything:
         save("embeddings", {"texts": text_rows(TINY)}, "models", list(model_rows()))
+    if given.rerank or everything:
+        head, rows = rerank_golden(TINY)
+        save("rerank", head, "rows", rows)
     if given.model:
         model_golden(Path(given.model[0]), given.model[1], whole=True)
     if given.check:

@@ -27,6 +27,7 @@ export type {
   RequestOptions,
   ToolDefinition,
 } from "./api/request.js";
+export type { RankedDocument, RerankOptions } from "./api/rerank.js";
 export type { SamplingOptions } from "./api/sampling.js";
 export { EngineCrashedError, ERROR_CODES, type ErrorCode, ModelNotDownloadedError, PunieError } from "./errors.js";
 export type { DownloadEvent } from "./hub/download-events.js";

@@ -31,8 +31,8 @@ struct Sequence {
   std::int64_t generated() const { return static_cast<std::int64_t>(tokens.size()) - prompt_tokens(); }
   /// Tokens whose keys and values are not computed yet; 1 while decoding.
   std::int64_t pending() const { return static_cast<std::int64_t>(tokens.size()) - cache->length(); }
-  /// A prompt whose every token is looked at is computed whole; and what is embedded is no conversation that goes on.
-  bool reuses_prefix() const { return request.prompt_logprobs < 0 && request.pooling == Pooling::none; }
+  /// A prompt whose every token is looked at is computed whole; one without an answer is no conversation that goes on.
+  bool reuses_prefix() const { return request.answers() && request.prompt_logprobs < 0; }
   bool prefilling() const { return generated() == 0; }
 };
 

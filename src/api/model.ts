@@ -22,6 +22,13 @@ import { type PromptTask, type PromptTaskResult, runPromptTask } from "./prompt-
 import { encodeText, readPrompt } from "./read-prompt.js";
 import { type CheckedRequest, checkIds, checkRequest, type GenerateRequest } from "./request.js";
 import type { RequestRouter } from "./request-router.js";
+import {
+  checkRerankOptions,
+  computeRanking,
+  type RankedDocument,
+  type RerankOptions,
+  rerankPrompts,
+} from "./rerank.js";
 import { joinParts } from "./result.js";
 
 /** What `loadModel` has put together. */
@@ -122,6 +129,21 @@ export class Model {
   }
 
   /**
+   * How relevant each document is to the query, best first: for Qwen3-Reranker, whose prompt it makes.
+   * @throws PunieError `INVALID_OPTION`, `CONTEXT_TOO_LONG`, `MODEL_UNSUPPORTED` (no tokenizer, no token for yes or no),
+   * `MODEL_CORRUPT`, `OUT_OF_MEMORY`; the signal's reason.
+   */
+  rerank(query: string, documents: readonly string[], options?: RerankOptions): Promise<RankedDocument[]> {
+    return this.#use(async () => {
+      const { instruction, signal } = checkRerankOptions(query, documents, options);
+      signal?.throwIfAborted();
+      const all = await rerankPrompts(this.#tokenizer("reranking"), query, documents, instruction);
+      this.#checkLengths("documents", all.prompts);
+      return computeRanking(this.#runTask, all, signal);
+    });
+  }
+
+  /**
    * How well the model foretells a text, given raw or as token ids: computed as mlx-lm does, over windows that each
    * begin anew.
    * @throws PunieError `INVALID_OPTION` (also for a text of fewer than two tokens), `MODEL_UNSUPPORTED` (a text without
@@ -217,7 +239,7 @@ export class Model {
     const { contextLength } = this.info;
     const index = texts.findIndex((ids) => ids.length > contextLength);
     if (index < 0) return;
-    const message = `${name}[${index}] has ${texts[index]?.length} tokens; the context holds ${contextLength}.`;
+    const message = `${name}[${index}] takes ${texts[index]?.length} tokens; the context holds ${contextLength}.`;
     throw new PunieError("CONTEXT_TOO_LONG", message);
   }
 

@@ -46,6 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     create: async () => (await import("./commands/embed.js")).embedCommand(),
   },
   {
+    name: "rerank",
+    description: "say how relevant documents are to a query, as JSON",
+    create: async () => (await import("./commands/rerank.js")).rerankCommand(),
+  },
+  {
     name: "perplexity",
     description: "measure how well a model foretells a text",
     create: async () => (await import("./commands/perplexity.js")).perplexityCommand(),

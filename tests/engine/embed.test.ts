@@ -146,7 +146,7 @@ describe("embed", () => {
   });
 
   it("refuses a text longer than the context", async () => {
-    const error = { code: "CONTEXT_TOO_LONG", message: "texts[1] has 513 tokens; the context holds 512." };
+    const error = { code: "CONTEXT_TOO_LONG", message: "texts[1] takes 513 tokens; the context holds 512." };
     await expect(model.embed(["a", new Uint32Array(513)])).rejects.toMatchObject(error);
     expect(await model.embed([new Uint32Array(512)])).toHaveLength(1);
   });
