@@ -9,6 +9,7 @@
     python scripts/make-goldens.py --perplexity         the tiny model's perplexity of a text
     python scripts/make-goldens.py --embeddings         embeddings of the tiny model and of random ones
     python scripts/make-goldens.py --rerank             scores of the tiny model as a reranker
+    python scripts/make-goldens.py --adapters           random models with random adapters
     python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
     python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
 """
@@ -18,6 +19,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from goldens.adapters import adapter_rows
 from goldens.cases import LONG_PROMPT_TOKENS, STEPS, all_cases
 from goldens.check import check
 from goldens.quantization_cases import quantization_cases, reference_runs
@@ -93,6 +95,7 @@ def main():
     parser.add_argument("--perplexity", action="store_true")
     parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--rerank", action="store_true")
+    parser.add_argument("--adapters", action="store_true")
     parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
     parser.add_argument("--check", nargs="+", type=int, metavar="SEED [COUNT]")
     given = parser.parse_args()
@@ -116,6 +119,8 @@ def main():
     if given.rerank or everything:
         head, rows = rerank_golden(TINY)
         save("rerank", head, "rows", rows)
+    if given.adapters or everything:
+        save("adapters", {}, "cases", list(adapter_rows()))
     if given.model:
         model_golden(Path(given.model[0]), given.model[1], whole=True)
     if given.check:

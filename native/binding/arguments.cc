@@ -243,7 +243,7 @@ engine::Sampling read_sampling(const Napi::Object& object, std::int64_t vocabula
   return sampling;
 }
 
-/// What is asked of the prompt besides an answer.
+/// What is asked of the prompt besides an answer, and with which adapter.
 void read_tasks(const Napi::Object& object, std::int64_t vocabulary, engine::Request& request) {
   if (!object.Get("promptLogprobs").IsUndefined()) {
     request.prompt_logprobs = integer(object, "promptLogprobs", -1, kMostLogprobs);
@@ -253,6 +253,7 @@ void read_tasks(const Napi::Object& object, std::int64_t vocabulary, engine::Req
     if (pooling != "last" && pooling != "mean") invalid("pooling", "'last' or 'mean'");
     request.pooling = pooling == "last" ? engine::Pooling::last : engine::Pooling::mean;
   }
+  if (!object.Get("adapter").IsUndefined()) request.adapter = integer(object, "adapter", 1, kMostSafe);
   if (!object.Get("scoreIds").IsUndefined()) {
     request.score_ids = read_ids(array_of(object, "scoreIds"), "scoreIds", vocabulary);
   }
@@ -302,6 +303,25 @@ engine::EngineOptions read_engine_options(const Napi::Object& options) {
   read.context_length = integer(options, "contextLength", 1, kMostDimension);
   read.prefill_chunk = integer(options, "prefillChunk", 1, kMostDimension);
   read.stock_ops = boolean_or(options, "stockOps", false);
+  return read;
+}
+
+engine::AdapterSpec read_adapter_spec(const Napi::Object& spec) {
+  engine::AdapterSpec read;
+  read.id = integer(spec, "id", 1, kMostSafe);
+  const auto file = object_of(spec.Get("file"), "file");
+  read.file = {text(file, "path"), static_cast<std::size_t>(integer(file, "bytes", 0, kMostSafe))};
+  const auto tensors = array_of(spec, "tensors");
+  for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
+    read.tensors.push_back(read_tensor(object_of(tensors.Get(i), "tensors")));
+  }
+  const auto layers = array_of(spec, "layers");
+  for (std::uint32_t i = 0; i < layers.Length(); ++i) {
+    const auto layer = object_of(layers.Get(i), "layers");
+    const auto magnitude = layer.Get("magnitude").IsUndefined() ? std::string() : text(layer, "magnitude");
+    read.layers.push_back({text(layer, "path"), number(layer, "scale"), text(layer, "a"), text(layer, "b"), magnitude,
+                           boolean_or(layer, "transposed", false)});
+  }
   return read;
 }
 

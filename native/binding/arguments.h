@@ -14,6 +14,8 @@ engine::EngineOptions read_engine_options(const Napi::Object& options);
 /// `vocabulary`: ids in the request lie below it.
 engine::Request read_request(const Napi::Object& request, std::int64_t vocabulary, std::int64_t context_length);
 
+engine::AdapterSpec read_adapter_spec(const Napi::Object& spec);
+
 /// A property that must be a function.
 Napi::Function read_function(const Napi::Object& object, const char* name);
 std::int64_t to_integer(const Napi::Value& value, const char* name, std::int64_t least, std::int64_t most);

@@ -107,6 +107,7 @@ struct ToJs {
     return object;
   }
 
+  std::optional<Napi::Object> operator()(const engine::AdapterEvent&) const { return std::nullopt; }
   std::optional<Napi::Object> operator()(const engine::LoadedEvent&) const { return std::nullopt; }
   std::optional<Napi::Object> operator()(const engine::LoadFailedEvent&) const { return std::nullopt; }
   std::optional<Napi::Object> operator()(const engine::StoppedEvent&) const { return std::nullopt; }

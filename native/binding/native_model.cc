@@ -33,6 +33,8 @@ Napi::FunctionReference NativeModel::define(Napi::Env env) {
                                       {
                                           InstanceMethod<&NativeModel::start>("start"),
                                           InstanceMethod<&NativeModel::cancel>("cancel"),
+                                          InstanceMethod<&NativeModel::load_adapter>("loadAdapter"),
+                                          InstanceMethod<&NativeModel::unload_adapter>("unloadAdapter"),
                                           InstanceMethod<&NativeModel::memory>("memory"),
                                           InstanceMethod<&NativeModel::dispose>("dispose"),
                                       }));
@@ -79,6 +81,24 @@ void NativeModel::start(const Napi::CallbackInfo& info) {
 
 void NativeModel::cancel(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { session_->cancel(to_integer(info[0], "id", 0, std::int64_t{1} << 53)); });
+}
+
+Napi::Value NativeModel::load_adapter(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  auto deferred = Napi::Promise::Deferred::New(env);
+  try {
+    guarded(env, [&] {
+      if (!info[0].IsObject()) throw Error("INVALID_OPTION", "loadAdapter takes a specification.");
+      session_->load_adapter(env, read_adapter_spec(info[0].As<Napi::Object>()), deferred);
+    });
+  } catch (const Napi::Error& error) {
+    deferred.Reject(error.Value());
+  }
+  return deferred.Promise();
+}
+
+void NativeModel::unload_adapter(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { session_->unload_adapter(to_integer(info[0], "id", 1, std::int64_t{1} << 53)); });
 }
 
 Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {

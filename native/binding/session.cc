@@ -41,6 +41,18 @@ void Session::cancel(std::int64_t request) {
   if (!disposed_) engine_->cancel(request);
 }
 
+void Session::load_adapter(Napi::Env env, engine::AdapterSpec spec, Napi::Promise::Deferred loaded) {
+  check_open();
+  const auto id = spec.id;
+  if (!adapters_.emplace(id, loaded).second) throw Error("INVALID_OPTION", "This adapter is being loaded already.");
+  hold(env);
+  engine_->load_adapter(std::move(spec));
+}
+
+void Session::unload_adapter(std::int64_t adapter) {
+  if (!disposed_) engine_->unload_adapter(adapter);
+}
+
 Napi::Promise Session::dispose(Napi::Env env) {
   auto deferred = Napi::Promise::Deferred::New(env);
   if (ended_) {
@@ -99,8 +111,20 @@ void Session::settle(Napi::Env env, const engine::Event& event) {
   } else if (const auto* failed = std::get_if<engine::LoadFailedEvent>(&event)) {
     disposed_ = true;
     loaded_.Reject(to_js(env, failed->code, failed->message).Value());
+  } else if (const auto* adapter = std::get_if<engine::AdapterEvent>(&event)) {
+    settle_adapter(env, *adapter);
   } else if (std::holds_alternative<engine::StoppedEvent>(event)) {
     stopped(env);
+  }
+}
+
+void Session::settle_adapter(Napi::Env env, const engine::AdapterEvent& event) {
+  const auto waiting = adapters_.extract(event.adapter);
+  release(env);
+  if (event.code.empty()) {
+    waiting.mapped().Resolve(env.Undefined());
+  } else {
+    waiting.mapped().Reject(to_js(env, event.code, event.message).Value());
   }
 }
 
@@ -108,6 +132,9 @@ void Session::stopped(Napi::Env env) {
   engine_.reset();
   ended_ = true;
   env.GetInstanceData<Environment>()->sessions.erase(this);
+  for (const auto& [id, deferred] : std::exchange(adapters_, {})) {
+    deferred.Reject(to_js(env, "MODEL_DISPOSED", "The model has been disposed of.").Value());
+  }
   for (const auto& deferred : std::exchange(disposals_, {})) deferred.Resolve(env.Undefined());
   napi_remove_env_cleanup_hook(env, at_teardown, this);
   napi_release_threadsafe_function(wake_, napi_tsfn_release);

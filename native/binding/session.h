@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/engine.h"
@@ -28,6 +29,9 @@ class Session {
   void check_open() const;
   void start(Napi::Env env, engine::Request request);
   void cancel(std::int64_t request);
+  /// Settles `loaded` once the adapter is there, or can't be loaded, or the model is disposed of.
+  void load_adapter(Napi::Env env, engine::AdapterSpec spec, Napi::Promise::Deferred loaded);
+  void unload_adapter(std::int64_t adapter);
   Napi::Promise dispose(Napi::Env env);
   /// Stops the engine and waits for its thread: the environment or the process is ending.
   void shut_down();
@@ -45,6 +49,7 @@ class Session {
   void push(engine::Event event);
   void drain(Napi::Env env, Napi::Function on_events);
   void settle(Napi::Env env, const engine::Event& event);
+  void settle_adapter(Napi::Env env, const engine::AdapterEvent& event);
   void stopped(Napi::Env env);
   void hold(Napi::Env env);
   void release(Napi::Env env);
@@ -61,6 +66,7 @@ class Session {
   Napi::Promise::Deferred loaded_;
   Wrap wrap_;
   std::vector<Napi::Promise::Deferred> disposals_;
+  std::unordered_map<std::int64_t, Napi::Promise::Deferred> adapters_;  // being loaded
   bool disposed_ = false;
   bool ended_ = false;
   int holds_ = 0;

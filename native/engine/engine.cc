@@ -80,6 +80,18 @@ void Engine::cancel(std::int64_t request) {
   wake_.notify_one();
 }
 
+void Engine::load_adapter(AdapterSpec spec) {
+  const std::lock_guard lock(mutex_);
+  to_load_.push_back(std::move(spec));
+  wake_.notify_one();
+}
+
+void Engine::unload_adapter(std::int64_t adapter) {
+  const std::lock_guard lock(mutex_);
+  to_unload_.push_back(adapter);
+  wake_.notify_one();
+}
+
 void Engine::stop() {
   const std::lock_guard lock(mutex_);
   stop_ = true;
@@ -118,16 +130,17 @@ void Engine::load_and_serve() {
   model_bytes_ = weights.bytes();
   sink_(LoadedEvent{});
   Scheduler scheduler(*model, runtime, interrupt_, store, options_.context_length, options_.prefill_chunk, sink_);
-  serve(scheduler);
+  Adapters adapters(runtime, weights.adaptable());
+  serve(scheduler, adapters);
 }
 
-void Engine::serve(Scheduler& scheduler) {
+void Engine::serve(Scheduler& scheduler, Adapters& adapters) {
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      if (scheduler.idle()) wake_.wait(lock, [&] { return stop_ || !inbox_.empty() || !cancelled_.empty(); });
+      if (scheduler.idle()) wake_.wait(lock, [&] { return stop_ || has_posts(); });
     }
-    if (!deliver(scheduler)) break;
+    if (!deliver(scheduler, adapters)) break;
     if (!scheduler.idle()) scheduler.step();
     cache_bytes_ = scheduler.cache_bytes();
   }
@@ -135,17 +148,39 @@ void Engine::serve(Scheduler& scheduler) {
   cache_bytes_ = 0;
 }
 
-/// Hands what has been posted to the scheduler; false when the engine is to stop.
-bool Engine::deliver(Scheduler& scheduler) {
+/// Under the lock.
+bool Engine::has_posts() const {
+  return !inbox_.empty() || !cancelled_.empty() || !to_load_.empty() || !to_unload_.empty();
+}
+
+/// Hands what has been posted to the scheduler; false when the engine is to stop. Requests come after the adapters that
+/// they may name, and before those are let go of.
+bool Engine::deliver(Scheduler& scheduler, Adapters& adapters) {
   std::vector<Sequence> arrived;
-  std::vector<std::int64_t> cancelled;
+  std::vector<std::int64_t> cancelled, to_unload;
+  std::vector<AdapterSpec> to_load;
+  bool stop = false;
   {
     const std::lock_guard lock(mutex_);
     arrived.swap(inbox_);
     cancelled.swap(cancelled_);
-    for (auto& sequence : arrived) scheduler.add(std::move(sequence));
-    if (stop_) return false;
+    to_load.swap(to_load_);
+    to_unload.swap(to_unload_);
+    stop = stop_;
   }
+  if (!stop) {
+    for (const auto& spec : to_load) adapters.load(spec, sink_);
+  }
+  for (auto& sequence : arrived) {
+    try {
+      if (!stop) sequence.adapter = adapters.find(sequence.request.adapter);
+      scheduler.add(std::move(sequence));
+    } catch (const Error& e) {
+      sink_(ErrorEvent{sequence.request.id, e.code(), e.what()});
+    }
+  }
+  for (const auto adapter : to_unload) adapters.unload(adapter);
+  if (stop) return false;
   for (const auto request : cancelled) scheduler.cancel(request);
   return true;
 }

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/adapters.h"
 #include "engine/events.h"
 #include "engine/interrupt.h"
 #include "engine/request.h"
@@ -58,6 +59,10 @@ class Engine {
 
   void start(Request request);
   void cancel(std::int64_t request);
+  /// An AdapterEvent tells when it is there. Requests that name it are started after that.
+  void load_adapter(AdapterSpec spec);
+  /// Requests that were started before keep it.
+  void unload_adapter(std::int64_t adapter);
   /// Ends all requests as cancelled, then the thread; returns at once.
   void stop();
   /// Waits for the thread, which must have been told to stop or have failed to load.
@@ -67,8 +72,9 @@ class Engine {
  private:
   void run();
   void load_and_serve();
-  void serve(Scheduler& scheduler);
-  bool deliver(Scheduler& scheduler);
+  void serve(Scheduler& scheduler, Adapters& adapters);
+  bool has_posts() const;
+  bool deliver(Scheduler& scheduler, Adapters& adapters);
 
   ModelSpec spec_;
   const EngineOptions options_;
@@ -79,6 +85,8 @@ class Engine {
   std::condition_variable wake_;
   std::vector<Sequence> inbox_;          // guarded by mutex_
   std::vector<std::int64_t> cancelled_;  // guarded by mutex_
+  std::vector<AdapterSpec> to_load_;     // guarded by mutex_
+  std::vector<std::int64_t> to_unload_;  // guarded by mutex_
   bool stop_ = false;                    // guarded by mutex_
 
   std::atomic<std::size_t> model_bytes_{0};

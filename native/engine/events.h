@@ -70,6 +70,13 @@ struct ErrorEvent {
   std::string message;
 };
 
+/// An adapter can be used; or, with a code, it could not be loaded.
+struct AdapterEvent {
+  std::int64_t adapter;
+  std::string code;
+  std::string message;
+};
+
 /// The model is ready.
 struct LoadedEvent {};
 /// It could not be loaded; the engine has ended.
@@ -81,7 +88,7 @@ struct LoadFailedEvent {
 struct StoppedEvent {};
 
 using Event = std::variant<PrefillEvent, TokenEvent, PromptLogprobsEvent, EmbeddingEvent, ScoresEvent, FinishEvent,
-                           ErrorEvent, LoadedEvent, LoadFailedEvent, StoppedEvent>;
+                           ErrorEvent, AdapterEvent, LoadedEvent, LoadFailedEvent, StoppedEvent>;
 
 /// Called on the owner thread; must not block.
 using EventSink = std::function<void(Event)>;

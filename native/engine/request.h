@@ -38,6 +38,9 @@ struct Request {
   /// Tokens whose log-probabilities after the prompt are asked for.
   std::vector<std::int32_t> score_ids;
 
+  /// The adapter that was loaded under this number; 0: none.
+  std::int64_t adapter = 0;
+
   /// False: the request ends with its prompt.
   bool answers() const { return max_tokens > 0; }
 };

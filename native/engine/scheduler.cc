@@ -65,7 +65,7 @@ void Scheduler::admit() {
     waiting_.pop_front();
     sequence.begun = Clock::now();
     sequence.tokens = sequence.request.prompt;
-    if (sequence.reuses_prefix()) sequence.cache = prefix_cache_.take(sequence.tokens);
+    if (sequence.reuses_prefix()) sequence.cache = prefix_cache_.take(sequence.tokens, sequence.request.adapter);
     if (!sequence.cache) sequence.cache = model_.make_cache();
     sequence.cached_tokens = sequence.cache->length();
   }
@@ -78,7 +78,8 @@ std::vector<Scheduler::Row> Scheduler::prompt_rows() {
   auto room = prefill_chunk_;
   for (auto& sequence : active_) {
     if (room == 0) break;
-    if (!sequence.prefilling() || (!rows.empty() && sequence.request.answers())) continue;
+    if (!sequence.prefilling()) continue;
+    if (!rows.empty() && (sequence.request.answers() || !rows.front().shares_pass_with(sequence))) continue;
     const auto count = std::min(sequence.pending(), room);
     rows.push_back({&sequence, count});
     room -= count;
@@ -134,12 +135,19 @@ void Scheduler::read_on(Sequence& sequence, std::span<const float> logits) {
   finish(sequence, FinishReason::length);
 }
 
+/// One pass for the sequences of each adapter.
 void Scheduler::decode() {
-  std::vector<Row> rows;
+  std::vector<std::vector<Row>> groups;
   for (auto& sequence : active_) {
-    if (!sequence.prefilling()) rows.push_back({&sequence, 1});
+    if (sequence.prefilling()) continue;
+    auto group = std::ranges::find_if(groups, [&](const auto& rows) { return rows[0].shares_pass_with(sequence); });
+    if (group == groups.end()) group = groups.emplace(groups.end());
+    group->push_back({&sequence, 1});
   }
-  if (rows.empty()) return;
+  for (const auto& rows : groups) decode(rows);
+}
+
+void Scheduler::decode(const std::vector<Row>& rows) {
   std::optional<std::vector<float>> logits;
   try {
     logits = run(rows);
@@ -174,7 +182,7 @@ std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows) {
     if (row.wants_logits()) last_rows.push_back(static_cast<std::int32_t>(ids.size()) - 1);
     batch.segments.push_back({sequence->cache, count});
   }
-  nn::Pass pass(runtime_, std::move(batch));
+  nn::Pass pass(runtime_, std::move(batch), rows.front().sequence->adapter.get());
   const bool want_logits = !last_rows.empty();
   const bool all_rows = last_rows.size() == ids.size();
   auto out = model_.forward(pass, std::move(ids));
@@ -222,7 +230,7 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason) {
                     begun ? since(sequence.arrived, sequence.first_token) : 0.0,
                     begun ? since(sequence.first_token, sequence.last_token) : 0.0});
   if (sequence.reuses_prefix() && sequence.cache->length() > 0)
-    prefix_cache_.keep(sequence.cache, std::move(sequence.tokens));
+    prefix_cache_.keep(sequence.cache, std::move(sequence.tokens), sequence.request.adapter);
   remove(sequence);
 }
 

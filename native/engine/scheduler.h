@@ -45,6 +45,8 @@ class Scheduler {
     Sequence* sequence;
     std::int64_t count;
 
+    /// A pass has one adapter.
+    bool shares_pass_with(const Sequence& other) const { return sequence->adapter == other.adapter; }
     /// True when they are the last of them.
     bool complete() const { return count == sequence->pending(); }
     /// True when the logits after them are wanted.
@@ -59,6 +61,7 @@ class Scheduler {
   std::vector<Row> prompt_rows();
   void read_on(Sequence& sequence, std::span<const float> logits);
   void decode();
+  void decode(const std::vector<Row>& rows);
   std::optional<std::vector<float>> run(const std::vector<Row>& rows);
   void accept(Sequence& sequence, std::span<const float> logits);
   void finish(Sequence& sequence, FinishReason reason);

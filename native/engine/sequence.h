@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/request.h"
+#include "nn/adapter.h"
 #include "nn/kv_cache.h"
 
 namespace punie::engine {
@@ -14,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 /// A request being worked on: its tokens so far and the cache that holds the first of them.
 struct Sequence {
   Request request;
+  /// Of the request; kept as long as it runs, though the model may be done with it.
+  std::shared_ptr<const nn::Adapter> adapter;
   Clock::time_point arrived;
   std::shared_ptr<nn::KvCache> cache;
   /// Prompt, then what was generated.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/quantized_matmul.h"
+#include "nn/adapter.h"
 
 namespace punie::nn {
 
@@ -48,17 +49,27 @@ std::vector<Tensor> multiply(Pass& pass, const Tensor& x, std::span<const Factor
   return results;
 }
 
+std::vector<Tensor> multiply_stock(const Tensor& x, std::span<const Factor> factors) {
+  std::vector<Tensor> results;
+  for (const auto& [weight, bias] : factors) results.emplace_back(weight->multiply(x.array(), *bias));
+  return results;
+}
+
 }  // namespace
 
 std::vector<Tensor> project(Pass& pass, const Tensor& x, std::span<const Linear* const> layers) {
-  if (!pass.kernels()) {
-    std::vector<Tensor> results;
-    for (const auto* layer : layers) results.emplace_back(layer->weight->multiply(x.array(), layer->bias));
-    return results;
-  }
+  static const std::optional<mx::array> kNoBias;
+  std::vector<const LowRank*> added;
   std::vector<Factor> factors;
-  for (const auto* layer : layers) factors.push_back({layer->weight.get(), &layer->bias});
-  return multiply(pass, x, factors);
+  for (const auto* layer : layers) {
+    const auto* low_rank = added.emplace_back(pass.adapter() ? pass.adapter()->find(layer->slot) : nullptr);
+    factors.push_back({layer->weight.get(), low_rank && low_rank->takes_bias() ? &kNoBias : &layer->bias});
+  }
+  auto results = pass.kernels() ? multiply(pass, x, factors) : multiply_stock(x, factors);
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    if (added[i] != nullptr) results[i] = added[i]->apply(pass, x, results[i], layers[i]->bias);
+  }
+  return results;
 }
 
 Tensor Linear::operator()(Pass& pass, const Tensor& x) const {

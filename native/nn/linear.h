@@ -10,10 +10,12 @@
 
 namespace punie::nn {
 
-/// y = x Wᵀ + b: x [n, in] to [n, out].
+/// y = x Wᵀ + b, and what the pass's adapter adds: x [n, in] to [n, out].
 struct Linear {
   std::unique_ptr<Matrix> weight;
   std::optional<mx::array> bias;
+  /// Where an adapter has what it adds to this layer; -1: none can.
+  int slot = -1;
 
   Tensor operator()(Pass& pass, const Tensor& x) const;
 };

@@ -25,7 +25,8 @@ mx::array evaluate(const mx::array& array, const mx::Stream& stream) {
 
 }  // namespace
 
-Pass::Pass(const Runtime& runtime, Batch batch) : runtime_(runtime), batch_(std::move(batch)) {
+Pass::Pass(const Runtime& runtime, Batch batch, const Adapter* adapter)
+    : runtime_(runtime), batch_(std::move(batch)), adapter_(adapter) {
   for (const auto& segment : batch_.segments) {
     const auto first = segment.cache->length();
     for (std::int64_t i = 0; i < segment.count; ++i) {

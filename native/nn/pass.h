@@ -14,6 +14,7 @@
 
 namespace punie::nn {
 
+class Adapter;
 class Rope;
 
 /// Where a row of a pass stands.
@@ -29,11 +30,13 @@ struct RowPlace {
 /// memory that a layer lets go of may be given to a later step.
 class Pass {
  public:
-  /// Rows of one sequence after another: see Batch. Used on the owner thread.
-  Pass(const Runtime& runtime, Batch batch);
+  /// Rows of one sequence after another: see Batch. `adapter`, which may be null, adds to the linear layers of all of
+  /// them. Used on the owner thread.
+  Pass(const Runtime& runtime, Batch batch, const Adapter* adapter = nullptr);
 
   const Runtime& runtime() const { return runtime_; }
   const Batch& batch() const { return batch_; }
+  const Adapter* adapter() const { return adapter_; }
   bool kernels() const { return runtime_.use_kernels; }
 
   Tensor add(const Tensor& a, const Tensor& b);
@@ -68,6 +71,7 @@ class Pass {
  private:
   const Runtime& runtime_;
   Batch batch_;
+  const Adapter* adapter_;
   std::vector<RowPlace> places_;
   std::vector<kernels::Step> steps_;
   using RowParts = std::vector<std::function<void(std::int64_t, std::int64_t)>>;

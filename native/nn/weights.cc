@@ -5,18 +5,11 @@
 #include <cmath>
 
 #include "error.h"
+#include "nn/problems.h"
 
 namespace punie::nn {
 
 namespace {
-
-constexpr std::size_t kMostProblemsTold = 5;
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
 
 std::vector<std::int64_t> shape_of(std::int64_t stack, std::int64_t rows, std::int64_t columns) {
   return stack > 0 ? std::vector{stack, rows, columns} : std::vector{rows, columns};
@@ -233,7 +226,8 @@ std::unique_ptr<ExpertMatrices> Weights::experts(const std::string& path, const 
 }
 
 Linear Weights::linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias) {
-  Linear layer{matrix(path, out, in), std::nullopt};
+  Linear layer{matrix(path, out, in), std::nullopt, static_cast<int>(adaptable_.size())};
+  adaptable_.push_back({path, layer.weight.get(), out, in});
   if (bias) layer.bias = vector(path + ".bias", out);
   return layer;
 }
@@ -285,12 +279,7 @@ void Weights::finish() const {
   std::sort(extra.begin(), extra.end());
   problems.insert(problems.end(), extra.begin(), extra.end());
   if (problems.empty()) return;
-  std::string text = "The weights do not fit config.json: ";
-  for (std::size_t i = 0; i < std::min(problems.size(), kMostProblemsTold); ++i) text += (i ? "; " : "") + problems[i];
-  if (problems.size() > kMostProblemsTold) {
-    text += "; and " + std::to_string(problems.size() - kMostProblemsTold) + " more";
-  }
-  throw Error("WEIGHTS_MISMATCH", text + ".");
+  throw Error("WEIGHTS_MISMATCH", tell_problems("The weights do not fit config.json", problems));
 }
 
 }  // namespace punie::nn

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/tensor_store.h"
+#include "nn/adapter.h"
 #include "nn/expert_matrices.h"
 #include "nn/linear.h"
 #include "nn/quantization.h"
@@ -48,6 +49,8 @@ class Weights {
 
   /// Bytes of all tensors taken.
   std::size_t bytes() const { return bytes_; }
+  /// The linear layers, in the order of their `Linear::slot`. The model owns the matrices.
+  const std::vector<AdaptableLayer>& adaptable() const { return adaptable_; }
   const Runtime& runtime() const { return runtime_; }
 
  private:
@@ -67,6 +70,7 @@ class Weights {
   std::optional<QuantizationTable> table_;
   std::unordered_set<std::string> taken_;
   std::vector<std::string> problems_;
+  std::vector<AdaptableLayer> adaptable_;
   std::size_t bytes_ = 0;
 };
 

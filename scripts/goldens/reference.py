@@ -87,15 +87,18 @@ def mean_error(model, prompt, run):
     return float(np.mean(errors))
 
 
-def golden_run(path, prompt, count, whole=False):
+def golden_run(path, prompt, count, whole=False, adapt=lambda model, dtype: model):
     """A greedy float32 run with the mean error of mlx-lm's bfloat16 run on the same tokens.
 
     MLX's quantized product on a CPU sums in bfloat16, its float product in float32, as on a GPU: the better one counts.
     `whole` computes with dequantized weights only: the same numbers, much sooner for a large model.
+    `adapt(model, dtype)` may change each of the models.
     """
     model, _ = load(path)
-    run = greedy(dequantize_model(model) if whole else model, prompt, count)
-    model, _ = load(path, mx.bfloat16)
-    errors = [] if whole else [mean_error(model, prompt, run)]
-    errors.append(mean_error(dequantize_model(model), prompt, run))
+    run = greedy(adapt(dequantize_model(model) if whole else model, mx.float32), prompt, count)
+    errors = []
+    for dequantized in (True,) if whole else (False, True):
+        model, _ = load(path, mx.bfloat16)
+        model = adapt(dequantize_model(model) if dequantized else model, mx.bfloat16)
+        errors.append(mean_error(model, prompt, run))
     return {"prompt": prompt, **run, "bf16Error": round(min(errors), 6)}

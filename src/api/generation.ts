@@ -26,6 +26,8 @@ export interface GenerationInput {
   maxTokens: number;
   stopIds: number[];
   text: AnswerText | undefined;
+  /** The id of a loaded adapter. */
+  adapter: number | undefined;
   /** The model's directory, for messages. */
   modelPath: string;
   /** For the timings. */
@@ -57,11 +59,10 @@ export class Generation {
     const { promise, resolve } = withResolvers();
     this.ended = promise;
     this.#end = resolve;
-    const { request, promptIds, maxTokens, stopIds } = input;
+    const { request, promptIds, maxTokens, stopIds, adapter } = input;
     const { sampling, logprobs } = request;
-    this.#cancelNative = router.start(native, { prompt: promptIds, maxTokens, stopIds, sampling, logprobs }, (event) =>
-      this.#receive(event),
-    );
+    const asked = { prompt: promptIds, maxTokens, stopIds, sampling, logprobs, ...(adapter && { adapter }) };
+    this.#cancelNative = router.start(native, asked, (event) => this.#receive(event));
   }
 
   /** Stops the native work; whoever reads gets the reason. Without effect on a request that has ended. */

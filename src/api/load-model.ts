@@ -48,8 +48,7 @@ export async function loadModelWith(
   const router = new RequestRouter();
   const parts = await loadParts(resolved.path, binding, checked, router);
   const { directory, contextLength, device, native, tokenizer, template, endIds } = parts;
-  onProgress?.({ phase: "ready" });
-  return new Model({
+  const model = new Model({
     info: {
       path: resolved.path,
       name: resolved.name,
@@ -70,6 +69,20 @@ export async function loadModelWith(
     maxContextLength: longestContext(directory.config),
     loadMs: performance.now() - startedAt,
   });
+  await setFirstAdapter(model, checked);
+  onProgress?.({ phase: "ready" });
+  return model;
+}
+
+/** A model whose adapter does not load is let go of. */
+async function setFirstAdapter(model: Model, { adapter, signal }: CheckedLoadOptions): Promise<void> {
+  if (adapter === undefined) return;
+  try {
+    await abortable(model.setAdapter(adapter), signal);
+  } catch (error) {
+    await model.dispose();
+    throw error;
+  }
 }
 
 interface LoadedParts extends LoadedEngine {

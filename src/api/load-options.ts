@@ -28,6 +28,8 @@ export interface LoadOptions {
   device?: "auto" | NativeDevice | undefined;
   /** Threads of the CPU kernels. Default: one per physical core that this process may use. */
   threads?: number | undefined;
+  /** Directory of a LoRA or DoRA adapter that requests use: see `Model.setAdapter`. Default: none. */
+  adapter?: string | undefined;
   /** Prompt tokens per forward pass, after which an abort is noticed. Default 512. */
   prefillChunk?: number | undefined;
   /**
@@ -52,6 +54,7 @@ const LOAD_OPTIONS = [
   "contextLength",
   "device",
   "threads",
+  "adapter",
   "prefillChunk",
   "isolation",
   "restart",
@@ -74,6 +77,7 @@ export interface CheckedLoadOptions {
   device: "auto" | NativeDevice;
   /** 0: not given. */
   threads: number;
+  adapter: string | undefined;
   prefillChunk: number;
   isolation: Isolation;
   restart: boolean;
@@ -98,6 +102,7 @@ export function checkLoadOptions(value: LoadOptions | undefined): CheckedLoadOpt
     device: checkOneOf("device", options.device, "auto", DEVICES),
     threads:
       options.threads === undefined ? 0 : checkInteger("threads", options.threads, 0, { min: 1, max: MAX_THREADS }),
+    adapter: checkText("adapter", options.adapter),
     prefillChunk: checkInteger("prefillChunk", options.prefillChunk, DEFAULT_PREFILL_CHUNK, {
       min: 1,
       max: MAX_PREFILL_CHUNK,

@@ -8,9 +8,10 @@ import type { GenerationDefaults } from "../models/generation-config.js";
 import type { NativeMemory, NativeModel } from "../native/binding-types.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { abortable } from "./abortable.js";
+import { Adapters } from "./adapters.js";
 import { checkEmbedOptions, computeEmbeddings, type EmbedOptions, withEndToken, withInstruction } from "./embed.js";
 import { type AnswerText, Generation } from "./generation.js";
-import { invalidOption } from "./options.js";
+import { checkText, invalidOption } from "./options.js";
 import type { GenerateResult, LoadedModelInfo, StreamPart } from "./parts.js";
 import {
   checkPerplexityOptions,
@@ -18,7 +19,7 @@ import {
   type PerplexityOptions,
   type PerplexityResult,
 } from "./perplexity.js";
-import { type PromptTask, type PromptTaskResult, runPromptTask } from "./prompt-task.js";
+import { type RunPromptTask, runPromptTask } from "./prompt-task.js";
 import { encodeText, readPrompt } from "./read-prompt.js";
 import { type CheckedRequest, checkIds, checkRequest, type GenerateRequest } from "./request.js";
 import type { RequestRouter } from "./request-router.js";
@@ -60,12 +61,14 @@ export class Model {
   /** Sampling settings that the model's author recommends (generation_config.json). Never applied by themselves. */
   readonly generationDefaults: Readonly<GenerationDefaults>;
   readonly #parts: ModelParts;
+  readonly #adapters: Adapters;
   readonly #inFlight = new Set<Promise<unknown>>();
   #disposing: Promise<void> | undefined;
 
   /** Made by `loadModel`. */
   constructor(parts: ModelParts) {
     this.#parts = parts;
+    this.#adapters = new Adapters(parts.native);
     this.info = Object.freeze({ ...parts.info });
     this.generationDefaults = Object.freeze({ ...parts.generationDefaults });
   }
@@ -124,7 +127,7 @@ export class Model {
         }),
       );
       this.#checkLengths("texts", ids);
-      return computeEmbeddings(this.#runTask, ids, pooling, checked);
+      return this.#runTasks((run) => computeEmbeddings(run, ids, pooling, checked));
     });
   }
 
@@ -139,7 +142,7 @@ export class Model {
       signal?.throwIfAborted();
       const all = await rerankPrompts(this.#tokenizer("reranking"), query, documents, instruction);
       this.#checkLengths("documents", all.prompts);
-      return computeRanking(this.#runTask, all, signal);
+      return this.#runTasks((run) => computeRanking(run, all, signal));
     });
   }
 
@@ -153,8 +156,26 @@ export class Model {
     return this.#use(async () => {
       const checked = checkPerplexityOptions(options, this.info.contextLength);
       checked.signal?.throwIfAborted();
-      return computePerplexity(this.#runTask, await this.#encode("text", text), checked);
+      const ids = await this.#encode("text", text);
+      return this.#runTasks((run) => computePerplexity(run, ids, checked));
     });
+  }
+
+  /** The adapter's directory that requests use; undefined: the model as it is. */
+  get adapter(): string | undefined {
+    return this.#adapters.path;
+  }
+
+  /**
+   * Has the requests that begin from then on use a LoRA or DoRA adapter, as mlx-lm or PEFT writes them, or none
+   * (undefined). The model is not loaded again; requests that run go on as they began. One that can't be loaded leaves
+   * what was set.
+   * @param path The adapter's directory.
+   * @throws PunieError `INVALID_OPTION`, `MODEL_NOT_FOUND`, `MODEL_UNSUPPORTED`, `MODEL_CORRUPT`, `WEIGHTS_MISMATCH`
+   * (it is of another model), `OUT_OF_MEMORY`.
+   */
+  setAdapter(path: string | undefined): Promise<void> {
+    return this.#use(async () => this.#adapters.set(checkText("adapter", path)));
   }
 
   /** The text's token ids; `<|im_end|>` and the like become their tokens. */
@@ -219,10 +240,13 @@ export class Model {
     return work;
   }
 
-  readonly #runTask = (task: PromptTask): Promise<PromptTaskResult> => {
+  /** Work whose requests all use one adapter. */
+  #runTasks<T>(work: (run: RunPromptTask) => Promise<T>): Promise<T> {
     const { native, router } = this.#parts;
-    return runPromptTask(native, router, this.info.path, task);
-  };
+    return this.#adapters.use((adapter) =>
+      work((task) => runPromptTask(native, router, this.info.path, { ...task, ...(adapter && { adapter }) })),
+    );
+  }
 
   /** A raw text, or ids, as ids. */
   async #encode(name: string, text: unknown): Promise<Uint32Array> {
@@ -256,6 +280,7 @@ export class Model {
       maxTokens: Math.min(request.maxTokens, room),
       stopIds: request.ignoreEos ? [] : endIds,
       text,
+      adapter: this.#adapters.id,
       modelPath: this.info.path,
       loadMs,
     });

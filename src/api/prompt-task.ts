@@ -5,7 +5,7 @@ import type { NativeModel, NativeRequest } from "../native/binding-types.js";
 import type { RequestRouter } from "./request-router.js";
 import { checkSampling } from "./sampling.js";
 
-export interface PromptTask extends Pick<NativeRequest, "promptLogprobs" | "pooling" | "scoreIds"> {
+export interface PromptTask extends Pick<NativeRequest, "promptLogprobs" | "pooling" | "scoreIds" | "adapter"> {
   ids: Uint32Array;
   signal?: AbortSignal | undefined;
 }

@@ -5,7 +5,7 @@ import { PunieError } from "../errors.js";
 /** Options that have a flag of their name. What stands in a file, such as `messages[0].role`, keeps its name. */
 const OPTIONS = new Set<string>([
   ...SAMPLING_OPTIONS,
-  ...["maxTokens", "stop", "logprobs", "modelsDir", "device", "threads", "contextLength"],
+  ...["maxTokens", "stop", "logprobs", "modelsDir", "device", "threads", "contextLength", "adapter"],
   ...["pooling", "instruction", "dimensions"],
   ...["sequenceLength", "stride", "maxSequences"],
   ...["revision", "include", "exclude", "maxRate"],

@@ -10,9 +10,10 @@ export interface ModelFlags {
   device: "auto" | "cpu" | "metal" | "cuda";
   threads?: number;
   contextLength?: number;
+  adapter?: string;
 }
 
-/** Adds `--model`, `--models-dir`, `--device`, `--threads` and `--context-length`. */
+/** Adds `--model`, `--models-dir`, `--device`, `--threads`, `--context-length` and `--adapter`. */
 export function addModelOptions(command: Command): Command {
   return command
     .option("-m, --model <name>", "ORG/NAME, a path, or 'local' for the default model (environment: PUNIE_MODEL)")
@@ -21,7 +22,8 @@ export function addModelOptions(command: Command): Command {
       new Option("--device <device>", "what to run on").choices(["auto", "cpu", "metal", "cuda"]).default("auto"),
     )
     .option("--threads <n>", "threads of the CPU kernels (default: one per physical core)", positiveInteger)
-    .option("--context-length <n>", "most tokens of prompt and answer together", positiveInteger);
+    .option("--context-length <n>", "most tokens of prompt and answer together", positiveInteger)
+    .option("--adapter <dir>", "a LoRA or DoRA adapter, as mlx-lm or PEFT writes it");
 }
 
 /** The model that was asked for: the flag, else `PUNIE_MODEL`, else the default one. */
@@ -36,5 +38,6 @@ export function loadOptions(flags: ModelFlags): LoadOptions {
     device: flags.device,
     threads: flags.threads,
     contextLength: flags.contextLength,
+    adapter: flags.adapter,
   };
 }

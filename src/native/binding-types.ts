@@ -178,6 +178,8 @@ export interface NativeRequest {
   pooling?: "last" | "mean";
   /** Asks for the log-probabilities of these ids after the prompt. */
   scoreIds?: number[];
+  /** The id of a loaded adapter. Requests with different ones don't share passes. */
+  adapter?: number;
 }
 
 export type NativeFinishReason = "stop" | "length" | "cancelled";
@@ -211,6 +213,29 @@ export type NativeEvent =
     }
   | { type: "error"; request: number; code: ErrorCode; message: string };
 
+/** A LoRA or DoRA adapter in one safetensors file. */
+export interface NativeAdapterSpec {
+  /** Chosen by the caller, above 0 and never used twice on a model. */
+  id: number;
+  file: { path: string; bytes: number };
+  /** `file` is 0 in each. */
+  tensors: NativeTensor[];
+  layers: NativeAdapterLayer[];
+}
+
+/** What it adds to a linear layer: `scale * (x a) b`. `a`, `b` and `magnitude` are names of tensors. */
+export interface NativeAdapterLayer {
+  /** Module path, such as `model.layers.0.self_attn.q_proj`. */
+  path: string;
+  scale: number;
+  a: string;
+  b: string;
+  /** DoRA: what each output is brought to. */
+  magnitude?: string;
+  /** False: `a` is [inputs, rank], `b` [rank, outputs] (mlx-lm). True: [rank, inputs], [outputs, rank] (PEFT). */
+  transposed: boolean;
+}
+
 export interface NativeMemory {
   /** Bytes of weights: mapped on the CPU, resident on a GPU. */
   modelBytes: number;
@@ -229,6 +254,10 @@ export interface NativeModel {
   start(request: NativeRequest): void;
   /** Stops a request within a token or a prefill chunk; it still gets its `finish`, reason "cancelled". */
   cancel(id: number): void;
+  /** Settles when requests may name it. Rejects with `WEIGHTS_MISMATCH`, `MODEL_CORRUPT`, `OUT_OF_MEMORY`. */
+  loadAdapter(spec: NativeAdapterSpec): Promise<void>;
+  /** For requests to come; those that were started with it keep it. */
+  unloadAdapter(id: number): void;
   memory(): NativeMemory;
   /** Cancels what runs, frees everything, joins the thread. Idempotent. */
   dispose(): Promise<void>;

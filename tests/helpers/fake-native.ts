@@ -101,6 +101,8 @@ function fakeModel(
       fake.requests.push(request);
       queue = queue.then(() => run(request));
     },
+    loadAdapter: async () => undefined,
+    unloadAdapter: () => undefined,
     cancel: (id) => void fake.cancelled.push(id),
     memory: () => ({
       modelBytes: spec.tensors.reduce((sum, { bytes }) => sum + bytes, 0),

@@ -1,7 +1,7 @@
 /** A model on the addon itself, below the public API: for options that only tests have. */
 import { openModelDirectory } from "../../src/models/model-directory.js";
 import { fromNative, loadBinding } from "../../src/native/binding.js";
-import type { NativeEvent, NativeLoadOptions } from "../../src/native/binding-types.js";
+import type { NativeAdapterSpec, NativeEvent, NativeLoadOptions } from "../../src/native/binding-types.js";
 import { type Generate, LOGPROBS, type ScoredToken } from "./golden.js";
 
 const GREEDY = {
@@ -17,11 +17,12 @@ const GREEDY = {
   seed: 0,
 };
 
-/** Loads the directory for `use` alone. Requests are greedy and run one at a time. */
+/** Loads the directory, and an adapter, for `use` alone. Requests are greedy and run one at a time. */
 export async function withNativeModel(
   directory: string,
   options: Partial<NativeLoadOptions>,
   use: (generate: Generate) => Promise<void>,
+  adapter?: NativeAdapterSpec,
 ): Promise<void> {
   const { spec } = await openModelDirectory(directory);
   let receive: (event: NativeEvent) => void = () => {};
@@ -52,9 +53,10 @@ export async function withNativeModel(
         sampling: GREEDY,
         logprobs: LOGPROBS,
       };
-      model.start({ id: id++, ...request });
+      model.start({ id: id++, ...request, ...(adapter && { adapter: adapter.id }) });
     });
   try {
+    if (adapter) await model.loadAdapter(adapter);
     await use(generate);
   } finally {
     await model.dispose();

@@ -1,0 +1,111 @@
+#include "nn/low_rank.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "error.h"
+#include "kernels/float_matmul.h"
+
+namespace punie::nn {
+
+namespace {
+
+/// Rows of a matrix that are held as floats at once.
+constexpr std::int64_t kNormRows = 256;
+
+mx::array to_array(const std::vector<float>& values, std::int64_t rows, std::int64_t cols) {
+  return mx::array(values.data(), {static_cast<int>(rows), static_cast<int>(cols)}, mx::float32);
+}
+
+void check_finite(const std::vector<float>& values) {
+  if (std::ranges::all_of(values, [](float x) { return std::isfinite(x); })) return;
+  throw Error("MODEL_CORRUPT", "The adapter holds values that are not finite (NaN or infinity).");
+}
+
+}  // namespace
+
+LowRank::LowRank(const Runtime& runtime, Values values, const Matrix& weight)
+    : runtime_(runtime), values_(std::move(values)) {
+  check_finite(values_.a);
+  check_finite(values_.b);
+  if (!values_.magnitude.empty()) {
+    factors_ = row_norms(weight);
+    std::ranges::transform(values_.magnitude, factors_, factors_.begin(), [](float m, float norm) { return m / norm; });
+    check_finite(factors_);
+  }
+  if (!runtime.use_kernels) arrays_ = make_arrays();
+}
+
+std::vector<float> LowRank::row_norms(const Matrix& weight) const {
+  std::vector<float> norms(static_cast<std::size_t>(values_.out));
+  for (std::int64_t first = 0; first < values_.out; first += kNormRows) {
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(std::min(kNormRows, values_.out - first)));
+    std::iota(ids.begin(), ids.end(), static_cast<std::int32_t>(first));
+    Pass pass(runtime_, {});
+    const auto rows = weight.rows(pass, std::move(ids));
+    pass.each_row(rows, [this, first, &norms](std::int64_t row, std::span<const float> weights) {
+      std::vector<float> adapted(weights.begin(), weights.end());
+      for (std::int64_t k = 0; k < values_.rank; ++k) {
+        const float factor = values_.b[static_cast<std::size_t>(k * values_.out + first + row)];
+        const float* from = values_.a.data() + k * values_.in;
+        for (std::size_t i = 0; i < adapted.size(); ++i) adapted[i] += factor * from[i];
+      }
+      double sum = 0;
+      for (const float x : adapted) sum += static_cast<double>(x) * static_cast<double>(x);
+      norms[static_cast<std::size_t>(first + row)] = static_cast<float>(std::sqrt(sum));
+    });
+    pass.run(rows);
+  }
+  return norms;
+}
+
+LowRank::Arrays LowRank::make_arrays() const {
+  const auto& s = runtime_.stream;
+  const auto cast = [&](const std::vector<float>& values, std::int64_t rows, std::int64_t cols) {
+    return mx::astype(to_array(values, rows, cols), runtime_.compute_dtype, s);
+  };
+  Arrays arrays{mx::contiguous(mx::transpose(cast(values_.a, values_.rank, values_.in), s), false, s),
+                cast(values_.b, values_.rank, values_.out), std::nullopt};
+  if (!factors_.empty()) arrays.factors = cast(factors_, 1, values_.out);
+  mx::eval(arrays.a, arrays.b);
+  if (arrays.factors) mx::eval(*arrays.factors);
+  return arrays;
+}
+
+Tensor LowRank::apply(Pass& pass, const Tensor& x, const Tensor& y, const std::optional<mx::array>& bias) const {
+  if (!pass.kernels()) return Tensor(add_stock(x.array(), y.array(), bias));
+  const float* added = bias ? bias->data<float>() : nullptr;
+  pass.row_step(x.rows(), [this, added, from = x.data(), to = y.data()](auto begin, auto end) {
+    add_rows(from + begin * values_.in, added, to + begin * values_.out, end - begin);
+  });
+  return y;
+}
+
+void LowRank::add_rows(const float* x, const float* bias, float* y, std::int64_t rows) const {
+  const auto& [rank, in, out, a, b, magnitude] = values_;
+  std::vector<float> inner(static_cast<std::size_t>(rows * rank));
+  const kernels::FloatMatrix matrix{a.data(), kernels::FloatType::f32, rank, in};
+  kernels::multiply_float_rows(matrix, x, rows, nullptr, inner.data(), 0, rank);
+  for (std::int64_t row = 0; row < rows; ++row, y += out) {
+    for (std::int64_t k = 0; k < rank; ++k) {
+      const float factor = inner[static_cast<std::size_t>(row * rank + k)];
+      const float* from = b.data() + k * out;
+      for (std::int64_t i = 0; i < out; ++i) y[i] += factor * from[i];
+    }
+    if (factors_.empty()) continue;
+    for (std::int64_t i = 0; i < out; ++i) y[i] *= factors_[static_cast<std::size_t>(i)];
+    if (bias == nullptr) continue;
+    for (std::int64_t i = 0; i < out; ++i) y[i] += bias[i];
+  }
+}
+
+mx::array LowRank::add_stock(const mx::array& x, const mx::array& y, const std::optional<mx::array>& bias) const {
+  const auto& s = runtime_.stream;
+  auto sum = mx::add(y, mx::matmul(mx::matmul(x, arrays_->a, s), arrays_->b, s), s);
+  if (!arrays_->factors) return sum;
+  sum = mx::multiply(sum, *arrays_->factors, s);
+  return bias ? mx::add(sum, *bias, s) : sum;
+}
+
+}  // namespace punie::nn
