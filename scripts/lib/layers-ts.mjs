@@ -3,9 +3,10 @@ import path from "node:path";
 import ts from "typescript";
 import { filesUnder } from "./fingerprint.mjs";
 
-/** What each folder of src/ may import besides itself. errors.ts, at the root, may be imported by all. */
+/** What each folder of src/ may import besides itself. The leaves at the root may be imported by all. */
 const MAY_IMPORT = {
   errors: [],
+  "package-root": [],
   native: [],
   isolation: ["native"],
   models: ["native/binding-types"],
@@ -22,6 +23,9 @@ const MAY_IMPORT = {
   cli: ["acp", "server", "agent", "bench", "api", "chat", "tokenizer", "convert", "models", "native", "hub"],
   index: ["api", "models", "hub", "native/binding-types"],
 };
+
+/** What knows nothing of the rest of src/. */
+const LEAVES = ["errors", "package-root"];
 
 /** The only files outside hub/ that may import it: what asks the Hub because the user said so. */
 const HUB_ENTRANCES = ["index", "cli/commands/download-model", "cli/commands/doctor"];
@@ -143,7 +147,7 @@ function mayImport(importer, imported, typeOnly) {
   // A display may know the shape of a download's events: types leave nothing to run.
   const erased = typeOnly && from === "cli";
   if (to === "hub" && !HUB_ENTRANCES.includes(importer) && !erased) return false;
-  if (to === "errors") return true;
+  if (LEAVES.includes(to)) return true;
   return (MAY_IMPORT[from] ?? []).some((allowed) => allowed === to || allowed === imported);
 }
 

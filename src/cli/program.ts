@@ -1,6 +1,7 @@
 /** `punie` as commander sees it. */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { packageFile } from "../package-root.js";
 import { COMMANDS, type CommandEntry } from "./commands.js";
 import { answer, complainOfUsage, noteText } from "./output.js";
 
@@ -40,8 +41,6 @@ function configure(command: Command): void {
   for (const subcommand of command.commands) configure(subcommand);
 }
 
-/** `src/cli` and `dist/cli` lie equally deep in the package. */
 function packageVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+  return (JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string }).version;
 }

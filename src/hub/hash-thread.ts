@@ -1,12 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { FileHash } from "../models/file-hash.js";
+import { packageFile } from "../package-root.js";
 import type { HashReply, HashRequest } from "./hash-worker.js";
-
-/** Under vitest this module runs as TypeScript, while a thread always needs the compiled file (Node 20 has no loader). */
-const ENTRY = new URL(
-  import.meta.url.endsWith(".ts") ? "../../dist/hub/hash-worker.js" : "hash-worker.js",
-  import.meta.url,
-);
 
 /**
  * Hashes files while they grow, in a thread of its own: at ten gigabits a second the thread of the connections has no
@@ -41,7 +36,7 @@ export class HashThread {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(ENTRY, { execArgv: [] });
+    const worker = new Worker(packageFile("dist/hub/hash-worker.js"), { execArgv: [] });
     worker.on("message", (reply: HashReply) => this.#hashers.get(reply.file)?.settle(reply));
     worker.on("error", (error) => this.#fail(error));
     this.#worker = worker;

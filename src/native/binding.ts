@@ -1,41 +1,52 @@
 /** The only place that loads the addon, and the only one that turns its errors into `PunieError`. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { ERROR_CODES, type ErrorCode, PunieError } from "../errors.js";
+import { packageFile, realFile } from "../package-root.js";
+import { addonPlaces, type Machine, remedies } from "./addon-places.js";
 import type { NativeBinding } from "./binding-types.js";
 
-/** `src/native` and `dist/native` lie equally deep in the package. */
-const PACKAGE_ROOT = fileURLToPath(new URL("../../", import.meta.url));
-
-const SUPPORTED_PLATFORMS = ["darwin-arm64", "linux-arm64", "linux-x64"];
-
 /** What decides where the addon is looked for and what a failure is blamed on; a parameter for tests. */
-export interface BindingHost {
-  root: string;
-  platform: string;
-  arch: string;
-  musl: () => boolean;
-  exists: (file: string) => boolean;
+export interface BindingHost extends Machine {
   require: (file: string) => unknown;
 }
 
 /** musl's `ldd` leaves this field out; the report is only asked for once loading has failed. */
 function runsOnMusl(): boolean {
   if (process.platform !== "linux") return false;
-  const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
-  return report.header.glibcVersionRuntime === undefined;
+  const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
+  // Without this the report resolves every open socket's name, which can take seconds.
+  report.excludeNetwork = true;
+  const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime === undefined;
 }
 
-const thisHost: BindingHost = {
-  root: PACKAGE_ROOT,
-  platform: process.platform,
-  arch: process.arch,
-  musl: runsOnMusl,
-  exists: existsSync,
-  require: createRequire(import.meta.url),
-};
+function thisHost(): BindingHost {
+  const manifest = packageFile("package.json");
+  const require = createRequire(manifest);
+  return {
+    root: path.dirname(manifest),
+    platform: process.platform,
+    arch: process.arch,
+    version: versionIn(manifest),
+    musl: runsOnMusl,
+    exists: existsSync,
+    findPackage: (name) => {
+      try {
+        const found = realFile(require.resolve(`${name}/package.json`));
+        return { directory: path.dirname(found), version: versionIn(found) };
+      } catch {
+        return undefined;
+      }
+    },
+    require,
+  };
+}
+
+function versionIn(manifest: string): string {
+  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
+}
 
 let loaded: NativeBinding | undefined;
 
@@ -45,7 +56,7 @@ let loaded: NativeBinding | undefined;
  */
 export function loadBinding(): NativeBinding {
   if (!loaded) {
-    const binding = openBinding(thisHost);
+    const binding = openBinding(thisHost());
     // process.exit() would end the process under the models' threads, and crash once in a while.
     process.once("exit", () => binding.shutdown());
     loaded = binding;
@@ -53,52 +64,32 @@ export function loadBinding(): NativeBinding {
   return loaded;
 }
 
-/**
- * Tries each place the addon may lie in. What was built here comes first: in a checkout it is newer than a prebuilt one
- * that was left over, and a published package has it only where its prebuilt one does not load.
- */
+/** Tries each place the addon may lie in. */
 export function openBinding(host: BindingHost): NativeBinding {
-  const candidates = [
-    path.join(host.root, "build", "native", "punie.node"),
-    path.join(host.root, "prebuilds", `${host.platform}-${host.arch}`, "punie.node"),
-  ];
-  const failures: { file: string; error: Error | undefined }[] = [];
-  for (const file of candidates) {
-    if (!host.exists(file)) {
-      failures.push({ file, error: undefined });
+  const failures: string[] = [];
+  const causes: Error[] = [];
+  for (const { name, directory, problem } of addonPlaces(host)) {
+    const file = path.join(directory ?? "", "punie.node");
+    if (directory === undefined || !host.exists(file)) {
+      failures.push(`${name ?? file}: ${problem ?? "not there"}`);
       continue;
     }
     try {
       return host.require(file) as NativeBinding;
     } catch (error) {
-      failures.push({ file, error: error instanceof Error ? error : new Error(String(error)) });
+      const cause = error instanceof Error ? error : new Error(String(error));
+      causes.push(cause);
+      failures.push(`${name ?? file}: ${cause.message}`);
     }
   }
   const lines = [
     `The native addon could not be loaded on ${host.platform}-${host.arch}:`,
-    ...failures.map(({ file, error }) => `  ${file}: ${error ? error.message : "not there"}`),
-    remedy(
-      host,
-      failures.some(({ error }) => error !== undefined),
-    ),
+    ...failures.map((line) => `  ${line}`),
+    remedies(host, causes.length > 0),
   ];
-  const causes = failures.flatMap(({ error }) => (error ? [error] : []));
   throw new PunieError("NATIVE_UNAVAILABLE", lines.join("\n"), {
     cause: causes.length > 1 ? new AggregateError(causes) : causes[0],
   });
-}
-
-function remedy(host: BindingHost, found: boolean): string {
-  const platform = `${host.platform}-${host.arch}`;
-  if (!SUPPORTED_PLATFORMS.includes(platform)) {
-    return `MLX has no build for ${platform}. Punie runs on ${SUPPORTED_PLATFORMS.join(", ")}.`;
-  }
-  if (host.musl()) {
-    return "This Node runs on musl (Alpine), for which MLX has no build. Use a Linux with glibc, such as node:22-slim.";
-  }
-  return found
-    ? "Build it again for this machine: run `npm run build` in the package's directory."
-    : "Build it: run `npm run build` in the package's directory.";
 }
 
 const CODES: ReadonlySet<string> = new Set(ERROR_CODES);

@@ -4,6 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, PunieError } from "../errors.js";
+import { packageFile } from "../package-root.js";
 
 /** What the thread answers. `gone` never comes from the thread: it stands for a thread that ended. */
 export type WorkerReply =
@@ -30,12 +31,6 @@ interface Pending {
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
   settle: () => void;
-}
-
-/** Under vitest this module runs as TypeScript, while a thread always needs the compiled file (Node 20 has no loader). */
-function entryUrl(entry: string): URL {
-  const base = import.meta.url.endsWith(".ts") ? "../../dist/" : "../";
-  return new URL(base + entry, import.meta.url);
 }
 
 /** Starts on the first request, and again after it had to be ended. */
@@ -89,7 +84,7 @@ export class WorkerThread {
 
   #start(): Worker {
     if (this.#worker) return this.#worker;
-    const worker = new Worker(entryUrl(this.#options.entry), {
+    const worker = new Worker(packageFile(`dist/${this.#options.entry}`), {
       workerData: this.#options.workerData,
       resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMiB },
       // The thread's own flags only: a loader or inspector of the parent has no business there.

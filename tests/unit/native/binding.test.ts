@@ -5,16 +5,28 @@ import { type BindingHost, fromNative, openBinding } from "../../../src/native/b
 const PREBUILT = "/package/prebuilds/linux-x64/punie.node";
 const BUILT = "/package/build/native/punie.node";
 
+const CPU = "@punie/linux-x64-cpu";
+const CUDA = "@punie/linux-x64-cuda12";
+
 /** A machine on which these files are there, and loading them does this. */
 function host(files: Record<string, () => unknown>, machine: Partial<BindingHost> = {}): BindingHost {
   return {
     root: "/package",
     platform: "linux",
     arch: "x64",
+    version: "1.2.3",
     musl: () => false,
-    exists: (file) => file in files,
+    exists: (file) => Object.keys(files).some((name) => name === file || name.startsWith(`${file}/`)),
+    findPackage: () => undefined,
     require: (file) => files[file]?.(),
     ...machine,
+  };
+}
+
+/** These packages are installed, each in /modules/<name>. */
+function installed(...names: string[]): Pick<BindingHost, "findPackage"> {
+  return {
+    findPackage: (name) => (names.includes(name) ? { directory: `/modules/${name}`, version: "1.2.3" } : undefined),
   };
 }
 
@@ -40,13 +52,40 @@ describe("the addon", () => {
     expect(openBinding(host({ [BUILT]: broken("GLIBC_2.99 not found"), [PREBUILT]: () => prebuilt }))).toBe(prebuilt);
   });
 
-  it("that is nowhere gives both places and how to build it", () => {
+  it("comes from the platform's package where nothing was built or packed", () => {
+    const packaged = {};
+    expect(openBinding(host({ [`/modules/${CPU}/punie.node`]: () => packaged }, installed(CPU)))).toBe(packaged);
+  });
+
+  it("takes a GPU's backend where one was installed, and the CPU's where that does not load", () => {
+    const [cpu, gpu] = [{}, {}];
+    const gpuFile = `/modules/${CUDA}/punie.node`;
+    const both = installed(CPU, CUDA);
+    expect(openBinding(host({ [PREBUILT]: () => cpu, [gpuFile]: () => gpu }, both))).toBe(gpu);
+    expect(openBinding(host({ [PREBUILT]: () => cpu, [gpuFile]: broken("libcuda.so.1: not found") }, both))).toBe(cpu);
+    const made = "/package/prebuilds/linux-x64-cuda12/punie.node";
+    expect(openBinding(host({ [PREBUILT]: () => cpu, [made]: () => gpu }))).toBe(gpu);
+  });
+
+  it("is not taken from a package of another version", () => {
+    const findPackage = () => ({ directory: "/modules/old", version: "1.2.2" });
+    const error = failure(host({ "/modules/old/punie.node": () => ({}) }, { findPackage }));
+    expect(error.message).toContain(`${CPU}: is of version 1.2.2, and this punie of 1.2.3`);
+    expect(error.message).toContain(`${CUDA}: is of version 1.2.2`);
+  });
+
+  it("that is nowhere gives every place and what may help", () => {
     const error = failure(host({}));
     expect(error).toMatchObject({ name: "PunieError", code: "NATIVE_UNAVAILABLE" });
     expect(error.message).toBe(
       "The native addon could not be loaded on linux-x64:\n" +
-        `  ${BUILT}: not there\n  ${PREBUILT}: not there\n` +
-        "Build it: run `npm run build` in the package's directory.",
+        `  ${BUILT}: not there\n  ${PREBUILT}: not there\n  ${CPU}: not there\n` +
+        "What may help:\n" +
+        `  - npm install --include=optional punie (brings ${CPU}, which some installations leave out)\n` +
+        "  - an installation made on another machine: install again on this one, linux-x64\n" +
+        "  - Electron: unpack punie from the asar archive (asarUnpack: **/node_modules/punie/**)\n" +
+        "  - a bundler: keep punie external, or its package beside the bundle\n" +
+        "  - build it here: `npm run build` in /package",
     );
   });
 
@@ -54,7 +93,8 @@ describe("the addon", () => {
     const error = failure(host({ [PREBUILT]: broken("wrong ELF class"), [BUILT]: broken("libmlx.so is missing") }));
     expect(error.message).toContain(`${PREBUILT}: wrong ELF class`);
     expect(error.message).toContain(`${BUILT}: libmlx.so is missing`);
-    expect(error.message).toContain("Build it again for this machine");
+    expect(error.message).toContain("install again on this one, linux-x64");
+    expect(error.message).not.toContain("--include=optional");
     expect(error.cause).toBeInstanceOf(AggregateError);
   });
 
