@@ -1,41 +1,114 @@
 /**
- * Makes `prebuilds/<platform>-<arch>/`: the addon and MLX, ready to be published. `npm run make-prebuild`.
- * Built by prebuildify from a clean copy of the sources, and proved by a package with nothing but the result, put
- * together somewhere else when nothing of that build is left: it must give a small model's answer.
+ * `npm run prebuild`: makes `prebuilds/<platform>-<arch>/`, the addon and MLX, ready to be packed. Built by prebuildify
+ * from a clean copy of the sources, and proved from a copy somewhere else when nothing of that build is left.
+ * `--backend cuda12` (or `cuda13`): the same addon beside that build of MLX instead, in a directory of its own.
+ * `--if-needed`: does nothing when the sources have not changed since.
+ *
+ * npm runs a script of this name before `build` too; nobody who builds wants this then, and it does nothing.
  */
-import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
+import { parseArgs } from "node:util";
+import { backendHere, prebuildName, wheelOf } from "./lib/backends.mjs";
+import { examineElf } from "./lib/elf.mjs";
+import { filesUnder, fingerprint, isDone, markDone } from "./lib/fingerprint.mjs";
+import { isHookOf } from "./lib/npm-hook.mjs";
 import { paths } from "./lib/paths.mjs";
+import { addMlx } from "./lib/prebuilt-mlx.mjs";
 import { compileTypeScript, prepareTools } from "./lib/prepare.mjs";
+import { provePrebuilt } from "./lib/prove-prebuilt.mjs";
 import { progress, runMain, SetupError } from "./lib/report.mjs";
+import { fetchWheel, unpackWheel } from "./lib/wheel.mjs";
 
 /** What the build reads; tests/ is left out, and with it the native tests. */
 const SOURCES = ["package.json", "binding.gyp", "CMakeLists.txt", "native", "scripts"];
 
+/** Of that, what decides the result. */
+const DECISIVE = ["CMakeLists.txt", "native", ...["build-addon", "mlx-wheels", "prebuilt-mlx"].map(moduleOf)];
+
 await runMain(async () => {
+  if (isHookOf("build")) return;
+  const { values } = parseArgs({ options: { backend: { type: "string" }, "if-needed": { type: "boolean" } } });
+  const backend = backendHere(values.backend);
   await prepareTools();
   await compileTypeScript();
-  const work = fs.mkdtempSync(path.join(os.tmpdir(), "punie-prebuild-"));
-  try {
+
+  if (!values["if-needed"] || !isCurrent(backendHere())) await makeDefault(backendHere());
+  if (!backend.isDefault) await makeOther(backend);
+  progress(report(backend));
+});
+
+/** Compiles the addon, and proves the result. */
+async function makeDefault(backend) {
+  const print = currentPrint();
+  await inTemporaryDirectory(async (work) => {
     const stage = stageSources(path.join(work, "stage"));
     const output = path.join(work, "output");
     await runPrebuildify(stage, output);
-    const finished = path.join(output, "prebuilds", `${process.platform}-${process.arch}`);
+    const finished = path.join(output, "prebuilds", prebuildName(backend));
     addMlx(path.join(stage, "build", "native"), finished);
     fs.rmSync(stage, { recursive: true });
-    proveThatItAnswers(finished, path.join(work, "package"));
+    examine(finished);
+    progress(`moved elsewhere it answers: ${provePrebuilt(finished, path.join(work, "package"))}`);
+    install(finished, directoryOf(backend));
+  });
+  markDone("prebuild", print);
+}
 
-    fs.rmSync(paths.prebuild, { recursive: true, force: true });
-    fs.mkdirSync(path.dirname(paths.prebuild), { recursive: true });
-    fs.cpSync(finished, paths.prebuild, { recursive: true });
-    progress(`made ${path.relative(paths.root, paths.prebuild)} (${megabytes(paths.prebuild)} MB)`);
+/** Puts the addon that is there beside another build of MLX. Not proved: this machine need not have what it runs on. */
+async function makeOther(backend) {
+  await inTemporaryDirectory(async (work) => {
+    const unpacked = path.join(work, "wheel");
+    await unpackWheel(await fetchWheel(wheelOf(backend, os.release())), unpacked);
+    const finished = path.join(work, "finished");
+    fs.mkdirSync(finished);
+    fs.copyFileSync(path.join(directoryOf(backendHere()), "punie.node"), path.join(finished, "punie.node"));
+    addMlx(unpacked, finished, { cuda: backend.backend.startsWith("cuda") });
+    examine(finished);
+    install(finished, directoryOf(backend));
+  });
+}
+
+function isCurrent(backend) {
+  return fs.existsSync(path.join(directoryOf(backend), "punie.node")) && isDone("prebuild", currentPrint());
+}
+
+function currentPrint() {
+  return fingerprint(DECISIVE.map((name) => path.join(paths.root, name)));
+}
+
+function moduleOf(name) {
+  return path.join("scripts", "lib", `${name}.mjs`);
+}
+
+function directoryOf(backend) {
+  return path.join(paths.prebuilds, prebuildName(backend));
+}
+
+async function inTemporaryDirectory(work) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "punie-prebuild-"));
+  try {
+    await work(directory);
   } finally {
-    fs.rmSync(work, { recursive: true, force: true });
+    fs.rmSync(directory, { recursive: true, force: true });
   }
-});
+}
+
+function install(finished, directory) {
+  fs.rmSync(directory, { recursive: true, force: true });
+  fs.mkdirSync(path.dirname(directory), { recursive: true });
+  fs.cpSync(finished, directory, { recursive: true });
+}
+
+/** On macOS MLX's wheel and CMAKE_OSX_DEPLOYMENT_TARGET decide what the files ask for. */
+function examine(directory) {
+  if (process.platform !== "linux") return;
+  const { newest, problems } = examineElf(directory);
+  if (problems.length > 0) throw new SetupError(`The prebuilt files would not load elsewhere:\n${problems.join("\n")}`);
+  progress(`asks the system for GLIBC_${newest.GLIBC}, GLIBCXX_${newest.GLIBCXX}, CXXABI_${newest.CXXABI}`);
+}
 
 function stageSources(stage) {
   fs.mkdirSync(stage, { recursive: true });
@@ -71,50 +144,15 @@ function runPrebuildify(stage, output) {
 /** npm carries node-gyp, and names it to the scripts that it runs. */
 function nodeGyp() {
   const program = process.env.npm_config_node_gyp;
-  if (!program) throw new SetupError("Run this by npm, which brings node-gyp: npm run make-prebuild");
+  if (!program) throw new SetupError("Run this by npm, which brings node-gyp: npm run prebuild");
   return program;
 }
 
-/** MLX's libraries in the wheel's own layout: libmlx finds its BLAS relative to itself. */
-function addMlx(built, finished) {
-  const lib = path.join(finished, "mlx", "lib");
-  fs.mkdirSync(lib, { recursive: true });
-  for (const name of fs.readdirSync(path.join(built, "mlx", "lib"))) {
-    if (!/\.(so|dylib|metallib)$/.test(name)) continue;
-    fs.copyFileSync(path.join(built, "mlx", "lib", name), path.join(lib, name));
-    // Not on macOS, where it would break the library's signature.
-    if (name.endsWith(".so")) execFileSync("strip", ["--strip-unneeded", path.join(lib, name)]);
-  }
-  const blas = path.join(built, "mlx_cpu.libs");
-  if (fs.existsSync(blas)) fs.cpSync(blas, path.join(finished, "mlx_cpu.libs"), { recursive: true });
-}
-
-/** The model and what it answers are the tests': tokens of mlx-lm, each of them far ahead of the next best. */
-function proveThatItAnswers(finished, elsewhere) {
-  fs.cpSync(finished, path.join(elsewhere, "prebuilds", path.basename(finished)), { recursive: true });
-  fs.cpSync(paths.dist, path.join(elsewhere, "dist"), { recursive: true });
-  fs.copyFileSync(path.join(paths.root, "package.json"), path.join(elsewhere, "package.json"));
-  fs.symlinkSync(path.join(paths.root, "node_modules"), path.join(elsewhere, "node_modules"));
-
-  const fixtures = path.join(paths.root, "tests", "fixtures");
-  const golden = JSON.parse(fs.readFileSync(path.join(fixtures, "goldens", "tasks.golden.json"), "utf8"));
-  const [{ promptIds, text }] = golden.tasks;
-  const model = path.join(fixtures, "tiny-coder-4bit");
-  const args = ["generate", "--model", model, "--device", "cpu", "--prompt-ids", promptIds.join(",")];
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", ...args], {
-    cwd: elsewhere,
-    encoding: "utf8",
-  });
-  if (status !== 0) {
-    throw new SetupError(`The prebuilt addon does not run where it was moved to (${signal ?? status}): ${stderr}`);
-  }
-  if (stdout.trim() !== text) {
-    throw new SetupError(`The prebuilt addon answers ${JSON.stringify(stdout)}, expected ${JSON.stringify(text)}.`);
-  }
-  progress(`moved elsewhere it answers: ${text}`);
-}
-
-function megabytes(directory) {
-  const sizes = fs.readdirSync(directory, { recursive: true }).map((name) => fs.statSync(path.join(directory, name)));
-  return Math.round(sizes.filter((stat) => stat.isFile()).reduce((sum, stat) => sum + stat.size, 0) / 1e6);
+function report(backend) {
+  const directory = directoryOf(backend);
+  const sizes = filesUnder(directory).map((file) => fs.statSync(file).size);
+  const addon = fs.statSync(path.join(directory, "punie.node")).size;
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+  const total = megabytes(sizes.reduce((sum, size) => sum + size, 0));
+  return `${path.relative(paths.root, directory)} is ${total}, of it punie.node ${megabytes(addon)}`;
 }

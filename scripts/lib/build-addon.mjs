@@ -1,12 +1,12 @@
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
+import { buildToolPackage, buildToolsAreThere, fetchBuildTools } from "./build-tools.mjs";
 import { fingerprint, isDone, markDone } from "./fingerprint.mjs";
 import { withLock } from "./lock.mjs";
 import { fetchMlx } from "./mlx.mjs";
 import { MLX_VERSION } from "./mlx-wheels.mjs";
 import { paths } from "./paths.mjs";
-import { progress, SetupError } from "./report.mjs";
+import { progress } from "./report.mjs";
 import { checkBuildTools, checkPlatform } from "./requirements.mjs";
 import { runLogged } from "./run.mjs";
 
@@ -41,7 +41,7 @@ function inputs() {
     "package.json",
     "scripts/lib/build-addon.mjs",
   ];
-  const headers = ["node-addon-api", "node-api-headers"].map((name) => resolvePackage(name));
+  const headers = ["node-addon-api", "node-api-headers"].map(buildToolPackage);
   return [...files.map((file) => path.join(paths.root, file)), ...headers];
 }
 
@@ -52,13 +52,15 @@ function inputs() {
 export async function buildAddon() {
   const chosen = settings();
   const { name, out, cmake } = directories(chosen);
-  const upToDate = () => fs.existsSync(path.join(out, "punie.node")) && isDone(name, fingerprint(inputs(), chosen));
+  const upToDate = () =>
+    fs.existsSync(path.join(out, "punie.node")) && buildToolsAreThere() && isDone(name, fingerprint(inputs(), chosen));
   if (upToDate()) return false;
 
   checkPlatform();
   return withLock("native-build", async () => {
     if (upToDate()) return false;
     checkBuildTools();
+    await fetchBuildTools();
     const prefix = await fetchMlx();
     const print = fingerprint(inputs(), chosen);
     const started = Date.now();
@@ -98,14 +100,5 @@ async function runCmake({ chosen, cmake, out, prefix }) {
 }
 
 function cmakeJsProgram() {
-  return path.join(resolvePackage("cmake-js"), "bin", "cmake-js");
-}
-
-/** The directory of a dependency, wherever npm put it. */
-function resolvePackage(name) {
-  try {
-    return path.dirname(createRequire(path.join(paths.root, "package.json")).resolve(`${name}/package.json`));
-  } catch {
-    throw new SetupError(`${name} is not installed. Install punie's dependencies first: npm ci`);
-  }
+  return path.join(buildToolPackage("cmake-js"), "bin", "cmake-js");
 }

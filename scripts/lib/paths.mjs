@@ -19,5 +19,7 @@ export const paths = {
   tools: path.join(build, "tools"),
   stamps: path.join(build, "stamps"),
   dist: path.join(root, "dist"),
+  prebuilds: path.join(root, "prebuilds"),
+  /** What was prebuilt for this platform, with its default backend. */
   prebuild: path.join(root, "prebuilds", `${process.platform}-${process.arch}`),
 };

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { buildAddon } from "./build-addon.mjs";
+import { npm } from "./build-tools.mjs";
 import { filesUnder, fingerprint, isDone, markDone } from "./fingerprint.mjs";
 import { withLock } from "./lock.mjs";
 import { paths } from "./paths.mjs";
@@ -33,8 +34,7 @@ async function installDependencies() {
     // Before the long download, not after it.
     checkBuildTools();
     progress("installing dependencies (npm ci)...");
-    const npm = process.env.npm_execpath;
-    const [command, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
+    const [command, first] = npm();
     await runLogged(
       path.join(paths.build, "npm-ci.log"),
       command,

@@ -1,0 +1,6 @@
+type Kind = "GLIBC" | "GLIBCXX" | "CXXABI";
+export const BASELINE: Record<Kind, number[]>;
+export function examineElf(
+  directory: string,
+  baseline?: Record<Kind, number[]>,
+): { newest: Record<Kind, string>; problems: string[] };

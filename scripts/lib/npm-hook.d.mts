@@ -1,0 +1,1 @@
+export function isHookOf(event: string, commandLines?: string[]): boolean;
