@@ -93,6 +93,8 @@ async function runCmake({ chosen, cmake, out, prefix }) {
     "configure",
     `--CDPUNIE_MLX_PREFIX=${prefix}`,
     `--CDPUNIE_OUTPUT_DIR=${out}`,
+    // cmake-js looks for it in the package's own node_modules only.
+    `--CDPUNIE_NODE_ADDON_API=${buildToolPackage("node-addon-api")}`,
     `--CDPUNIE_SANITIZE=${chosen.sanitize}`,
     `--CDPUNIE_NATIVE_TESTS=${chosen.nativeTests ? "ON" : "OFF"}`,
   );
