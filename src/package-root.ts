@@ -3,7 +3,8 @@
  * from here. A leaf.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+// Whole: webpack puts undefined for a createRequire that is imported by its name.
+import nodeModule from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -29,7 +30,11 @@ export function findPackageRoot(file: string = thisFile()): string {
   // webpack writes down the path that a file had when it was bundled; the program that runs knows better.
   for (const from of [file, process.argv[1]]) {
     try {
-      if (from) return path.join(path.dirname(createRequire(from).resolve(`${PACKAGE_NAME}/package.json`)), path.sep);
+      if (from)
+        return path.join(
+          path.dirname(nodeModule.createRequire(from).resolve(`${PACKAGE_NAME}/package.json`)),
+          path.sep,
+        );
     } catch {
       // Not from there.
     }

@@ -1,6 +1,7 @@
 /** The only place that loads the addon, and the only one that turns its errors into `PunieError`. */
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+// Whole: webpack puts undefined for a createRequire that is imported by its name.
+import nodeModule from "node:module";
 import path from "node:path";
 import { ERROR_CODES, type ErrorCode, PunieError } from "../errors.js";
 import { packageFile, realFile } from "../package-root.js";
@@ -24,7 +25,7 @@ function runsOnMusl(): boolean {
 
 function thisHost(): BindingHost {
   const manifest = packageFile("package.json");
-  const require = createRequire(manifest);
+  const requireFrom = nodeModule.createRequire(manifest);
   return {
     root: path.dirname(manifest),
     platform: process.platform,
@@ -34,13 +35,13 @@ function thisHost(): BindingHost {
     exists: existsSync,
     findPackage: (name) => {
       try {
-        const found = realFile(require.resolve(`${name}/package.json`));
+        const found = realFile(requireFrom.resolve(`${name}/package.json`));
         return { directory: path.dirname(found), version: versionIn(found) };
       } catch {
         return undefined;
       }
     },
-    require,
+    require: (file) => requireFrom(file),
   };
 }
 
