@@ -1,5 +1,5 @@
 /** The packed package, installed as a user does it: an empty directory, npm, and a PATH with Node alone. */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import {
   cpSync,
   mkdirSync,
@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { TINY_MODEL } from "./tiny-model.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -108,6 +109,12 @@ export class UserMachine {
     });
     if (error) throw error;
     return { status, stdout, stderr };
+  }
+
+  /** As `npm`, but this process goes on meanwhile, so that it can be the registry. */
+  async npmAside(args: readonly string[]): Promise<void> {
+    const options = { cwd: this.app, env: this.environment() };
+    await promisify(execFile)(process.execPath, [NPM, ...args], options);
   }
 
   remove(): void {
