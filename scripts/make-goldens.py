@@ -10,6 +10,7 @@
     python scripts/make-goldens.py --embeddings         embeddings of the tiny model and of random ones
     python scripts/make-goldens.py --rerank             scores of the tiny model as a reranker
     python scripts/make-goldens.py --adapters           random models with random adapters
+    python scripts/make-goldens.py --conversion         what mlx-lm's convert makes of random checkpoints
     python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
     python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
 """
@@ -25,6 +26,7 @@ from goldens.check import check
 from goldens.quantization_cases import quantization_cases, reference_runs
 from goldens.embeddings import model_rows, text_rows
 from goldens.perplexity import conversations, perplexity_golden
+from goldens.conversion import conversion_goldens
 from goldens.random_model import write_random_model
 from goldens.reference import golden_run
 from goldens.rerank import rerank_golden
@@ -96,6 +98,7 @@ def main():
     parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--rerank", action="store_true")
     parser.add_argument("--adapters", action="store_true")
+    parser.add_argument("--conversion", action="store_true")
     parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
     parser.add_argument("--check", nargs="+", type=int, metavar="SEED [COUNT]")
     given = parser.parse_args()
@@ -121,6 +124,8 @@ def main():
         save("rerank", head, "rows", rows)
     if given.adapters or everything:
         save("adapters", {}, "cases", list(adapter_rows()))
+    if given.conversion or everything:
+        save("conversion", {}, "checkpoints", list(conversion_goldens()))
     if given.model:
         model_golden(Path(given.model[0]), given.model[1], whole=True)
     if given.check:

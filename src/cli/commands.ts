@@ -56,6 +56,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     create: async () => (await import("./commands/perplexity.js")).perplexityCommand(),
   },
   {
+    name: "convert",
+    description: "make an MLX model directory of a Hugging Face one, quantized if you like",
+    create: async () => (await import("./commands/convert.js")).convertCommand(),
+  },
+  {
     name: "doctor",
     description: "check this machine: Node, MLX, memory, models, the Hub; says what to do about each problem",
     create: async () => (await import("./commands/doctor.js")).doctorCommand(),

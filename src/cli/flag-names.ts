@@ -9,6 +9,7 @@ const OPTIONS = new Set<string>([
   ...["pooling", "instruction", "dimensions"],
   ...["sequenceLength", "stride", "maxSequences"],
   ...["revision", "include", "exclude", "maxRate"],
+  ...["mode", "bits", "groupSize", "mixed", "dtype", "adapter"],
 ]);
 
 /** An `INVALID_OPTION` about an option that has a flag names the flag; any other error comes back as it is. */

@@ -2,7 +2,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { PunieError } from "../errors.js";
 
-const DTYPE_BYTES = { U32: 4, F32: 4, F16: 2, BF16: 2 } as const;
+const DTYPE_BYTES = { U32: 4, F32: 4, F16: 2, BF16: 2, U8: 1 } as const;
 const LENGTH_FIELD_BYTES = 8;
 /** The data begin at a multiple of this, so that a tensor can be used where the file is mapped. */
 const DATA_ALIGNMENT = 64;

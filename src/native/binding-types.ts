@@ -303,6 +303,41 @@ export interface NativeTokenizer {
   dispose(): void;
 }
 
+/** Dtypes of weights that are not packed. */
+export type FloatDtype = "F32" | "F16" | "BF16";
+
+/** A quantization as MLX names it. The modes other than affine have one width and group each, and no biases. */
+export interface QuantizationMode {
+  mode: "affine" | "mxfp4" | "mxfp8" | "nvfp4";
+  bits: number;
+  groupSize: number;
+}
+
+/** Rows of a matrix on their way into a model directory: read, perhaps increased by one, cast, perhaps quantized. */
+export interface NativeRows {
+  /** Whole rows, one after another. Not to be changed before the promise is settled. */
+  data: Uint8Array;
+  /** Values in a row. */
+  columns: number;
+  /** Of `data`, or, where it is packed, of affine scales and biases. */
+  dtype: FloatDtype;
+  /** How `data` is quantized; then `scales`, and for affine `biases`, go with it. */
+  packed?: QuantizationMode;
+  scales?: Uint8Array;
+  biases?: Uint8Array;
+  /** Default false. */
+  addOne?: boolean;
+  cast: FloatDtype;
+  quantize?: QuantizationMode;
+}
+
+export interface NativeConvertedRows {
+  data: Uint8Array<ArrayBuffer>;
+  /** Of the type `cast` for affine, else bytes. */
+  scales?: Uint8Array<ArrayBuffer>;
+  biases?: Uint8Array<ArrayBuffer>;
+}
+
 export interface NativeInfo {
   mlxVersion: string;
   /** Devices this build and machine can use, best first. */
@@ -320,6 +355,8 @@ export interface NativeBinding {
   loadModel(spec: NativeModelSpec, options: NativeLoadOptions): Promise<NativeModel>;
   /** Reads tokenizer.json and tokenizer_config.json of a model directory, off the event loop. */
   loadTokenizer(directory: string): Promise<NativeTokenizerLoad>;
+  /** What MLX's own operations make of rows, off the event loop. Rejects with `INVALID_OPTION`, `MODEL_CORRUPT`, `OUT_OF_MEMORY`. */
+  convertRows(rows: NativeRows): Promise<NativeConvertedRows>;
   /** Stops every model of this thread and waits for their threads; for the process's `exit` event. */
   shutdown(): void;
   /** Bytes a second that `threads` threads together read from memory. Takes about a quarter of a second, off the event loop. */

@@ -1,0 +1,165 @@
+#include "nn/convert_rows.h"
+
+#include <mlx/mlx.h>
+
+#include <array>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "error.h"
+
+namespace punie::nn {
+
+namespace {
+
+namespace mx = mlx::core;
+
+/// Waits at the end of the process for conversions that run, before MLX's static state, which they use, is destroyed.
+class Gate {
+ public:
+  /// Never destroyed: threads may end after static destructors have begun.
+  static Gate& shared() {
+    static Gate* const gate = new Gate;
+    return *gate;
+  }
+
+  void enter() {
+    const std::lock_guard lock(mutex_);
+    if (closed_) throw Error("ABORTED", "The process is ending.");
+    ++inside_;
+  }
+
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    if (--inside_ == 0) empty_.notify_all();
+  }
+
+  /// To be called once MLX has made its static state: handlers run in reverse.
+  void arm() {
+    std::call_once(armed_, [] { std::atexit([] { shared().close(); }); });
+  }
+
+ private:
+  void close() {
+    std::unique_lock lock(mutex_);
+    closed_ = true;
+    empty_.wait(lock, [this] { return inside_ == 0; });
+  }
+
+  std::mutex mutex_;
+  std::condition_variable empty_;
+  std::once_flag armed_;
+  int inside_ = 0;
+  bool closed_ = false;
+};
+
+/// A stream of this thread's own, and what must be left behind when the work is done.
+class Workplace {
+ public:
+  Workplace() {
+    Gate::shared().enter();
+    try {
+      mx::set_default_stream(mx::new_stream(mx::Device::cpu));
+      mx::eval(mx::zeros({1}, mx::float32, mx::Device::cpu));
+      Gate::shared().arm();
+    } catch (...) {
+      Gate::shared().leave();
+      throw;
+    }
+  }
+  ~Workplace() {
+    mx::clear_streams();
+    Gate::shared().leave();
+  }
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
+};
+
+mx::Dtype float_type(io::Dtype dtype) {
+  switch (dtype) {
+    case io::Dtype::f32:
+      return mx::float32;
+    case io::Dtype::f16:
+      return mx::float16;
+    case io::Dtype::bf16:
+      return mx::bfloat16;
+    default:
+      throw Error("INVALID_OPTION", std::string("rows must be F32, F16 or BF16, not ") + io::name_of(dtype) + ".");
+  }
+}
+
+mx::array copy_in(std::span<const std::byte> bytes, std::int64_t columns, mx::Dtype dtype) {
+  const auto row_bytes = static_cast<std::size_t>(columns) * dtype.size();
+  if (row_bytes == 0 || bytes.size() % row_bytes != 0) {
+    throw Error("INVALID_OPTION",
+                std::to_string(bytes.size()) + " bytes are not whole rows of " + std::to_string(row_bytes) + ".");
+  }
+  auto buffer = mx::allocator::malloc(bytes.size());
+  std::memcpy(buffer.buffer().raw_ptr(), bytes.data(), bytes.size());
+  const mx::Shape shape{static_cast<int>(bytes.size() / row_bytes), static_cast<int>(columns)};
+  return mx::array(std::move(buffer), shape, dtype);
+}
+
+std::vector<std::byte> copy_out(mx::array array) {
+  array = mx::contiguous(array);
+  array.eval();
+  const auto* data = array.data<std::byte>();
+  return {data, data + array.nbytes()};
+}
+
+/// Columns of packed words and of scales; refuses what MLX would.
+struct GroupShape {
+  std::int64_t words;
+  std::int64_t groups;
+};
+
+GroupShape shape_of(const QuantizationMode& mode, std::int64_t columns) {
+  if (mode.bits < 1 || mode.bits > 8 || mode.group_size < 1 || columns % mode.group_size != 0 ||
+      columns * mode.bits % 32 != 0) {
+    throw Error("INVALID_OPTION", "Rows of " + std::to_string(columns) + " can't be quantized to " +
+                                      std::to_string(mode.bits) + " bits in groups of " +
+                                      std::to_string(mode.group_size) + ".");
+  }
+  return {columns * mode.bits / 32, columns / mode.group_size};
+}
+
+mx::array read_values(const RowsToConvert& rows) {
+  if (!rows.packed) return copy_in(rows.data, rows.columns, float_type(rows.dtype));
+  const auto& [mode, bits, group_size] = *rows.packed;
+  const auto shape = shape_of(*rows.packed, rows.columns);
+  const auto weight = copy_in(rows.data, shape.words, mx::uint32);
+  const bool affine = mode == "affine";
+  const auto scales = copy_in(rows.scales, shape.groups, affine ? float_type(rows.dtype) : mx::uint8);
+  std::optional<mx::array> biases;
+  if (affine) biases = copy_in(rows.biases, shape.groups, float_type(rows.dtype));
+  if (scales.shape(0) != weight.shape(0) || (biases && biases->shape(0) != weight.shape(0))) {
+    throw Error("INVALID_OPTION", "Weight, scales and biases have different numbers of rows.");
+  }
+  return mx::dequantize(weight, scales, biases, group_size, bits, mode);
+}
+
+void require_finite(const mx::array& values) {
+  auto all = mx::all(mx::isfinite(values));
+  if (all.item<bool>()) return;
+  throw Error("MODEL_CORRUPT", "it has values that are not finite numbers");
+}
+
+}  // namespace
+
+ConvertedRows convert_rows(const RowsToConvert& rows) {
+  const Workplace workplace;
+  auto values = read_values(rows);
+  if (rows.add_one) values = mx::add(values, mx::array(1.0f, values.dtype()));
+  values = mx::astype(values, float_type(rows.cast));
+  if (!rows.quantize) return {copy_out(values), {}, {}};
+  shape_of(*rows.quantize, rows.columns);
+  values.eval();
+  require_finite(values);
+  const auto& [mode, bits, group_size] = *rows.quantize;
+  const auto parts = mx::quantize(values, group_size, bits, mode);
+  return {copy_out(parts[0]), copy_out(parts[1]), parts.size() > 2 ? copy_out(parts[2]) : std::vector<std::byte>{}};
+}
+
+}  // namespace punie::nn

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/tensor_store.h"
+
+namespace punie::nn {
+
+/// A quantization as MLX names it: mode "affine", "mxfp4", "mxfp8" or "nvfp4".
+struct QuantizationMode {
+  std::string mode;
+  int bits = 0;
+  int group_size = 0;
+};
+
+/// Rows of a matrix on their way into a model directory. The spans are the caller's and outlive the call.
+struct RowsToConvert {
+  std::span<const std::byte> data;
+  std::int64_t columns = 0;
+  /// Of `data`; of `scales` and `biases` where the rows are quantized by the affine mode.
+  io::Dtype dtype = io::Dtype::f32;
+  /// How `data` is quantized, if it is.
+  std::optional<QuantizationMode> packed;
+  std::span<const std::byte> scales;
+  std::span<const std::byte> biases;
+  /// One is added, in the rows' own type: norms that a checkpoint stores as what they differ from one by.
+  bool add_one = false;
+  /// What the values are rounded to.
+  io::Dtype cast = io::Dtype::f32;
+  /// How the result is quantized, if it is.
+  std::optional<QuantizationMode> quantize;
+};
+
+/// `scales` and `biases` are empty where the result has none.
+struct ConvertedRows {
+  std::vector<std::byte> data;
+  std::vector<std::byte> scales;
+  std::vector<std::byte> biases;
+};
+
+/// With MLX's own operations, on the CPU, so that the bytes are those that mlx-lm would write. May be called on any
+/// thread; the arrays live and die on it. Throws INVALID_OPTION for sizes that do not go together, MODEL_CORRUPT for
+/// values that are not finite and are to be quantized.
+ConvertedRows convert_rows(const RowsToConvert& rows);
+
+}  // namespace punie::nn

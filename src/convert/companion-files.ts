@@ -1,0 +1,16 @@
+/** The files beside the weights that a converted model needs: its tokenizer, its template, its sampling defaults. */
+import { copyFile, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** config.json, the index and the card are written anew. */
+const COMPANIONS =
+  /^(tokenizer.*\.(json|model)|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|generation_config\.json|chat_template\.(jinja|json)|.*\.tiktoken)$/;
+
+/** Links, as the Hugging Face cache has them, are followed; the copies are files. */
+export async function copyCompanions(from: string, to: string): Promise<void> {
+  for (const name of await readdir(from)) {
+    if (!COMPANIONS.test(name)) continue;
+    const path = join(from, name);
+    if ((await stat(path)).isFile()) await copyFile(path, join(to, name));
+  }
+}

@@ -1,0 +1,117 @@
+/** What a conversion writes: which tensors, in which shard, and config.json's table of quantizations. */
+import { PunieError } from "../errors.js";
+import type { FloatDtype, QuantizationMode } from "../native/binding-types.js";
+import { columnsOf, type ModelTensor, moduleOf, rowsOf } from "./model-tensor.js";
+import { isQuantizable, type QuantizationChoice } from "./quantization-choice.js";
+import { type TensorToWrite, tensorBytes } from "./safetensors-writer.js";
+import { isBareParameter } from "./tensor-order.js";
+
+/** What becomes of one tensor. */
+export interface TensorPlan {
+  tensor: ModelTensor;
+  cast: FloatDtype;
+  /** Quantized anew. */
+  quantize?: QuantizationMode;
+  /** Packed rows that stay as they are, but for the type of affine scales and biases. */
+  kept?: QuantizationMode;
+  /** One tensor, or the weight, scales and, for affine, biases of a quantized one. */
+  outputs: TensorToWrite[];
+}
+
+export interface OutputPlan {
+  tensors: TensorPlan[];
+  /** A module's scales may lie in another shard than its weight. */
+  shards: TensorToWrite[][];
+  /** config.json's `quantization`, or undefined. */
+  table: Record<string, unknown> | undefined;
+  totalBytes: number;
+  /** As mlx-lm counts them: of quantized layers the weights before packing, and their bias. */
+  totalParameters: number;
+}
+
+/** 5 GiB, as mlx-lm has it. */
+export const SHARD_BYTES = 5 * 2 ** 30;
+
+export interface PlanOptions {
+  choice: QuantizationChoice | undefined;
+  /** Undefined: each tensor keeps its own type. */
+  cast: (tensor: ModelTensor) => FloatDtype | undefined;
+  shardBytes: number;
+  place: string;
+}
+
+export function planOutput(tensors: readonly ModelTensor[], options: PlanOptions): OutputPlan {
+  const { choice } = options;
+  const rows: Record<string, unknown> = {};
+  const plans = tensors.map((tensor) => planTensor(tensor, options, rows));
+  const outputs = plans.flatMap((plan) => plan.outputs);
+  return {
+    tensors: plans,
+    shards: intoShards(outputs, options.shardBytes),
+    table: choice && { ...tableRow(choice.defaults), ...rows },
+    totalBytes: outputs.reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
+    totalParameters: tensors.reduce((sum, tensor) => sum + parametersOf(tensor), 0),
+  };
+}
+
+function planTensor(tensor: ModelTensor, options: PlanOptions, rows: Record<string, unknown>): TensorPlan {
+  const { name, encoding, shape } = tensor;
+  const cast = options.cast(tensor) ?? encoding.dtype;
+  const path = moduleOf(name);
+  const chosen = isQuantizable(tensor) ? options.choice?.of(path, columnsOf(shape)) : undefined;
+  if (chosen) {
+    if (columnsOf(shape) % chosen.quantization.groupSize !== 0) {
+      const { groupSize } = chosen.quantization;
+      throw new PunieError(
+        "MODEL_UNSUPPORTED",
+        `${options.place}: '${path}' has rows of ${columnsOf(shape)}, which groups of ${groupSize} can't divide.`,
+      );
+    }
+    if (chosen.row) rows[path] = chosen.row;
+    const outputs = packedOutputs(tensor, chosen.quantization, cast);
+    return { tensor, cast, quantize: chosen.quantization, outputs };
+  }
+  if (encoding.kind === "packed" && !options.choice) {
+    return { tensor, cast, kept: encoding.quantization, outputs: packedOutputs(tensor, encoding.quantization, cast) };
+  }
+  return { tensor, cast, outputs: [{ name, dtype: cast, shape }] };
+}
+
+function packedOutputs({ name, shape }: ModelTensor, mode: QuantizationMode, cast: FloatDtype): TensorToWrite[] {
+  const path = moduleOf(name);
+  const outer = shape.slice(0, -1);
+  const columns = columnsOf(shape);
+  const groups = [...outer, columns / mode.groupSize];
+  const affine = mode.mode === "affine";
+  const scalesDtype = affine ? cast : "U8";
+  return [
+    { name, dtype: "U32", shape: [...outer, (columns * mode.bits) / 32] },
+    { name: `${path}.scales`, dtype: scalesDtype, shape: groups },
+    ...(affine ? [{ name: `${path}.biases`, dtype: scalesDtype, shape: groups } as const] : []),
+  ];
+}
+
+/** A row of config.json's table. */
+export function tableRow({ mode, bits, groupSize }: QuantizationMode): Record<string, unknown> {
+  return { group_size: groupSize, bits, mode };
+}
+
+function parametersOf({ name, shape }: ModelTensor): number {
+  return isBareParameter(name) ? 0 : rowsOf(shape) * columnsOf(shape);
+}
+
+/** A tensor that alone is larger than a shard gets one of its own. */
+function intoShards(tensors: readonly TensorToWrite[], shardBytes: number): TensorToWrite[][] {
+  const shards: TensorToWrite[][] = [];
+  let size = 0;
+  for (const tensor of tensors) {
+    const bytes = tensorBytes(tensor);
+    if (shards.length === 0 || size + bytes > shardBytes) {
+      shards.push([]);
+      size = 0;
+    }
+    shards.at(-1)?.push(tensor);
+    size += bytes;
+  }
+  return shards;
+}
