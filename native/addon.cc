@@ -13,6 +13,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, punie::binding::machine_info, "info"));
   exports.Set("loadModel", Napi::Function::New(env, punie::binding::NativeModel::load, "loadModel"));
   exports.Set("loadTokenizer", Napi::Function::New(env, punie::binding::NativeTokenizer::load, "loadTokenizer"));
+  exports.Set("carryGgmlRows", Napi::Function::New(env, punie::binding::carry_ggml_rows, "carryGgmlRows"));
   exports.Set("convertRows", Napi::Function::New(env, punie::binding::convert_rows, "convertRows"));
   exports.Set("measureMemoryBandwidth",
               Napi::Function::New(env, punie::binding::measure_memory_bandwidth, "measureMemoryBandwidth"));

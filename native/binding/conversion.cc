@@ -2,7 +2,9 @@
 
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <limits>
+#include <utility>
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
@@ -38,6 +40,13 @@ std::optional<nn::QuantizationMode> read_mode(const Napi::Value& value, const ch
                               static_cast<int>(to_integer(object.Get("groupSize"), "groupSize", 1, 1 << 16))};
 }
 
+kernels::GgmlType read_ggml_type(const Napi::Value& value) {
+  if (value.IsString()) {
+    if (const auto type = kernels::parse_ggml_type(value.As<Napi::String>().Utf8Value())) return *type;
+  }
+  throw Error("INVALID_OPTION", "ggml must be a quantized type of GGUF files.");
+}
+
 nn::RowsToConvert read_rows(const Napi::Object& object) {
   nn::RowsToConvert rows;
   rows.data = read_bytes(object.Get("data"), "data");
@@ -46,6 +55,7 @@ nn::RowsToConvert read_rows(const Napi::Object& object) {
   rows.packed = read_mode(object.Get("packed"), "packed");
   rows.scales = read_bytes(object.Get("scales"), "scales");
   rows.biases = read_bytes(object.Get("biases"), "biases");
+  if (const auto ggml = object.Get("ggml"); !ggml.IsUndefined()) rows.ggml = read_ggml_type(ggml);
   rows.add_one = object.Get("addOne").ToBoolean();
   rows.cast = io::parse_dtype(read_text(object, "cast"));
   rows.quantize = read_mode(object.Get("quantize"), "quantize");
@@ -58,20 +68,33 @@ Napi::Value to_bytes(Napi::Env env, const std::vector<std::byte>& bytes) {
   return array;
 }
 
-/// All of a conversion's arrays live and die within `Execute`, on one thread.
+Napi::Object to_object(Napi::Env env, const nn::ConvertedRows& rows) {
+  auto object = Napi::Object::New(env);
+  object.Set("data", to_bytes(env, rows.data));
+  if (!rows.scales.empty()) object.Set("scales", to_bytes(env, rows.scales));
+  if (!rows.biases.empty()) object.Set("biases", to_bytes(env, rows.biases));
+  return object;
+}
+
+/// Does `work` off the event loop, all on one thread, and makes an object of what comes of it.
+template <typename Result>
 class ConversionWorker : public Napi::AsyncWorker {
  public:
-  ConversionWorker(Napi::Env env, const Napi::Object& request)
+  using Work = std::function<Result()>;
+  using Present = Napi::Object (*)(Napi::Env, const Result&);
+
+  ConversionWorker(Napi::Env env, const Napi::Object& request, Work work, Present present)
       : Napi::AsyncWorker(env, "punie.convert"),
         deferred_(Napi::Promise::Deferred::New(env)),
-        rows_(read_rows(request)),
-        request_(Napi::Persistent(request)) {}
+        request_(Napi::Persistent(request)),
+        work_(std::move(work)),
+        present_(present) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override {
     try {
-      converted_ = nn::convert_rows(rows_);
+      result_ = work_();
     } catch (...) {
       failure_ = std::current_exception();
     }
@@ -79,39 +102,64 @@ class ConversionWorker : public Napi::AsyncWorker {
 
   void OnOK() override {
     const auto env = Env();
-    if (failure_) {
-      try {
-        guarded(env, [&] { std::rethrow_exception(failure_); });
-      } catch (const Napi::Error& error) {
-        return deferred_.Reject(error.Value());
-      }
+    try {
+      deferred_.Resolve(guarded(env, [&] {
+        if (failure_) std::rethrow_exception(failure_);
+        return present_(env, result_);
+      }));
+    } catch (const Napi::Error& error) {
+      deferred_.Reject(error.Value());
     }
-    auto result = Napi::Object::New(env);
-    result.Set("data", to_bytes(env, converted_.data));
-    if (!converted_.scales.empty()) result.Set("scales", to_bytes(env, converted_.scales));
-    if (!converted_.biases.empty()) result.Set("biases", to_bytes(env, converted_.biases));
-    deferred_.Resolve(result);
   }
 
  private:
   Napi::Promise::Deferred deferred_;
-  nn::RowsToConvert rows_;
-  /// Keeps the bytes that `rows_` looks at.
+  /// Keeps the bytes that the work looks at.
   Napi::ObjectReference request_;
-  nn::ConvertedRows converted_;
+  Work work_;
+  Present present_;
+  Result result_;
   std::exception_ptr failure_;
 };
+
+template <typename Result>
+Napi::Value start(const Napi::Object& request, std::function<Result()> work,
+                  Napi::Object (*present)(Napi::Env, const Result&)) {
+  auto* worker = new ConversionWorker<Result>(request.Env(), request, std::move(work), present);
+  const auto promise = worker->promise();
+  worker->Queue();  // deletes itself when done
+  return promise;
+}
+
+Napi::Object request_of(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) throw Error("INVALID_OPTION", "rows must be an object.");
+  return info[0].As<Napi::Object>();
+}
+
+Napi::Object carried_object(Napi::Env env, const nn::CarriedRows& carried) {
+  auto object = to_object(env, carried.rows);
+  object.Set("errorSquares", carried.error_squares);
+  object.Set("valueSquares", carried.value_squares);
+  return object;
+}
 
 }  // namespace
 
 Napi::Value convert_rows(const Napi::CallbackInfo& info) {
-  const auto env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    if (!info[0].IsObject()) throw Error("INVALID_OPTION", "convertRows takes an object.");
-    auto* worker = new ConversionWorker(env, info[0].As<Napi::Object>());
-    const auto promise = worker->promise();
-    worker->Queue();  // deletes itself when done
-    return promise;
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto request = request_of(info);
+    return start<nn::ConvertedRows>(request, [rows = read_rows(request)] { return nn::convert_rows(rows); }, to_object);
+  });
+}
+
+Napi::Value carry_ggml_rows(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto request = request_of(info);
+    const auto data = read_bytes(request.Get("data"), "data");
+    const auto columns = to_integer(request.Get("columns"), "columns", 1, kMostColumns);
+    const auto type = read_ggml_type(request.Get("ggml"));
+    return start<nn::CarriedRows>(
+        request, [data, columns, type] { return nn::carry_rows(data, columns, type); }, carried_object);
   });
 }
 

@@ -2,7 +2,6 @@
 
 #include <mlx/mlx.h>
 
-#include <array>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -125,7 +124,29 @@ GroupShape shape_of(const QuantizationMode& mode, std::int64_t columns) {
   return {columns * mode.bits / 32, columns / mode.group_size};
 }
 
+/// Blocks in `data`, which must be whole rows.
+std::int64_t blocks_in(std::span<const std::byte> data, std::int64_t columns, kernels::GgmlType type) {
+  const auto block = kernels::block_of(type);
+  const auto row_bytes = columns / block.values * block.bytes;
+  if (columns % block.values != 0 || row_bytes == 0 || static_cast<std::int64_t>(data.size()) % row_bytes != 0) {
+    throw Error("INVALID_OPTION", std::to_string(data.size()) + " bytes are not whole rows of " +
+                                      std::to_string(columns) + " values in blocks of " + std::to_string(block.values) +
+                                      ".");
+  }
+  return static_cast<std::int64_t>(data.size()) / block.bytes;
+}
+
+mx::array read_blocks(const RowsToConvert& rows) {
+  const auto blocks = blocks_in(rows.data, rows.columns, *rows.ggml);
+  const auto count = blocks * kernels::block_of(*rows.ggml).values;
+  auto buffer = mx::allocator::malloc(static_cast<std::size_t>(count) * sizeof(float));
+  kernels::ggml_values(*rows.ggml, rows.data.data(), blocks, static_cast<float*>(buffer.buffer().raw_ptr()));
+  const mx::Shape shape{static_cast<int>(count / rows.columns), static_cast<int>(rows.columns)};
+  return mx::array(std::move(buffer), shape, mx::float32);
+}
+
 mx::array read_values(const RowsToConvert& rows) {
+  if (rows.ggml) return read_blocks(rows);
   if (!rows.packed) return copy_in(rows.data, rows.columns, float_type(rows.dtype));
   const auto& [mode, bits, group_size] = *rows.packed;
   const auto shape = shape_of(*rows.packed, rows.columns);
@@ -143,7 +164,7 @@ mx::array read_values(const RowsToConvert& rows) {
 void require_finite(const mx::array& values) {
   auto all = mx::all(mx::isfinite(values));
   if (all.item<bool>()) return;
-  throw Error("MODEL_CORRUPT", "it has values that are not finite numbers");
+  throw Error("MODEL_CORRUPT", "it has values that are not finite numbers.");
 }
 
 }  // namespace
@@ -160,6 +181,27 @@ ConvertedRows convert_rows(const RowsToConvert& rows) {
   const auto& [mode, bits, group_size] = *rows.quantize;
   const auto parts = mx::quantize(values, group_size, bits, mode);
   return {copy_out(parts[0]), copy_out(parts[1]), parts.size() > 2 ? copy_out(parts[2]) : std::vector<std::byte>{}};
+}
+
+CarriedRows carry_rows(std::span<const std::byte> data, std::int64_t columns, kernels::GgmlType type) {
+  constexpr std::int64_t kGroup = 32;
+  const auto blocks = blocks_in(data, columns, type);
+  const auto groups = static_cast<std::size_t>(blocks * kernels::block_of(type).values / kGroup);
+  CarriedRows carried;
+  carried.rows = {std::vector<std::byte>(groups * 4 * kernels::carried_bits(type)), std::vector<std::byte>(groups * 2),
+                  std::vector<std::byte>(groups * 2)};
+  const auto outcome = kernels::carry_over(type, data.data(), blocks, carried.rows.data.data(),
+                                           reinterpret_cast<std::uint16_t*>(carried.rows.scales.data()),
+                                           reinterpret_cast<std::uint16_t*>(carried.rows.biases.data()));
+  if (outcome.fault == kernels::CarryOutcome::Fault::not_finite) {
+    throw Error("MODEL_CORRUPT", "it has a scale that is not a finite number.");
+  }
+  if (outcome.fault == kernels::CarryOutcome::Fault::overflow) {
+    throw Error("MODEL_UNSUPPORTED", "it has a scale so large that float16 can't hold it or its bias.");
+  }
+  carried.error_squares = outcome.error_squares;
+  carried.value_squares = outcome.value_squares;
+  return carried;
 }
 
 }  // namespace punie::nn

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "io/tensor_store.h"
+#include "kernels/ggml_blocks.h"
 
 namespace punie::nn {
 
@@ -28,6 +29,8 @@ struct RowsToConvert {
   std::optional<QuantizationMode> packed;
   std::span<const std::byte> scales;
   std::span<const std::byte> biases;
+  /// The type of GGUF's blocks that `data` has, if it has; their values are float32.
+  std::optional<kernels::GgmlType> ggml;
   /// One is added, in the rows' own type: norms that a checkpoint stores as what they differ from one by.
   bool add_one = false;
   /// What the values are rounded to.
@@ -47,5 +50,16 @@ struct ConvertedRows {
 /// thread; the arrays live and die on it. Throws INVALID_OPTION for sizes that do not go together, MODEL_CORRUPT for
 /// values that are not finite and are to be quantized.
 ConvertedRows convert_rows(const RowsToConvert& rows);
+
+/// Rows of GGUF's blocks as MLX's affine groups of 32, see kernels::carry_over.
+struct CarriedRows {
+  ConvertedRows rows;
+  double error_squares = 0;
+  double value_squares = 0;
+};
+
+/// Throws INVALID_OPTION for bytes that are no whole rows, MODEL_CORRUPT for scales that are not finite,
+/// MODEL_UNSUPPORTED for scales beyond float16.
+CarriedRows carry_rows(std::span<const std::byte> data, std::int64_t columns, kernels::GgmlType type);
 
 }  // namespace punie::nn

@@ -2,6 +2,7 @@
 import { type ChatTemplate, loadChatTemplate } from "../chat/template.js";
 import type { LoadedEngine } from "../isolation/load-engine.js";
 import { openEngine } from "../isolation/open-engine.js";
+import { importedGguf } from "../convert/gguf/imported-gguf.js";
 import { longestContext } from "../models/longest-context.js";
 import { type ModelDirectory, openModelDirectory } from "../models/model-directory.js";
 import { resolveModel } from "../models/resolve-model.js";
@@ -19,7 +20,8 @@ import { RequestRouter } from "./request-router.js";
 /**
  * Loads a model. It never downloads: `downloadModel` does.
  *
- * @param name `local` (the default model), `local:ORG/NAME`, `ORG/NAME`, or the path of a model directory.
+ * @param name `local` (the default model), `local:ORG/NAME`, `ORG/NAME`, or the path of a model directory or of a
+ * GGUF file, which is imported into the models directory when it is first loaded.
  * Default: `PUNIE_MODEL`, else `local`.
  * @throws ModelNotDownloadedError when it is not there; PunieError `INVALID_OPTION`, `MODEL_NOT_FOUND`,
  * `MODEL_UNSUPPORTED`, `MODEL_CORRUPT`, `WEIGHTS_MISMATCH`, `OUT_OF_MEMORY`, `NATIVE_UNAVAILABLE` or `ENGINE_CRASHED`;
@@ -45,12 +47,13 @@ export async function loadModelWith(
   const resolved = await resolveModel(name, { modelsDir: checked.modelsDir });
   signal?.throwIfAborted();
 
+  const path = resolved.source === "gguf" ? await importFile(resolved.path, binding, checked) : resolved.path;
   const router = new RequestRouter();
-  const parts = await loadParts(resolved.path, binding, checked, router);
+  const parts = await loadParts(path, binding, checked, router);
   const { directory, contextLength, device, native, tokenizer, template, endIds } = parts;
   const model = new Model({
     info: {
-      path: resolved.path,
+      path,
       name: resolved.name,
       modelType: directory.modelType,
       quantization: directory.quantization?.defaults ?? null,
@@ -83,6 +86,16 @@ async function setFirstAdapter(model: Model, { adapter, signal }: CheckedLoadOpt
     await model.dispose();
     throw error;
   }
+}
+
+/** @returns The model directory that stands for the file. */
+async function importFile(file: string, binding: () => NativeBinding, options: CheckedLoadOptions): Promise<string> {
+  const { modelsDir, signal, onProgress } = options;
+  return await importedGguf(binding, file, {
+    modelsDir,
+    signal,
+    onProgress: ({ writtenBytes, totalBytes }) => onProgress?.({ phase: "import", file, writtenBytes, totalBytes }),
+  });
 }
 
 interface LoadedParts extends LoadedEngine {

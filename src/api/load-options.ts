@@ -13,8 +13,14 @@ import {
   invalidOption,
 } from "./options.js";
 
-/** What loading is doing. `resolve` finds the directory, `open` reads its headers, `load` maps weights and reads the vocabulary. */
-export type LoadProgress = { phase: "resolve" | "open" | "load" | "ready" };
+/**
+ * What loading is doing. `resolve` finds the directory, `import` makes one of a GGUF file that is loaded for the first
+ * time, `open` reads its headers, `load` maps weights and reads the vocabulary.
+ */
+export type LoadProgress =
+  | { phase: "resolve" | "open" | "load" | "ready" }
+  /** Told again and again. */
+  | { phase: "import"; file: string; writtenBytes: number; totalBytes: number };
 
 export interface LoadOptions {
   /** Where models lie. Default: `PUNIE_MODELS_DIR`, else `~/.cache/punie/models`. */
@@ -45,7 +51,7 @@ export interface LoadOptions {
   restart?: boolean | undefined;
   /** Stops loading; the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Told of each phase as it begins. */
+  /** Told of each phase as it begins, and of how far an import is. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 

@@ -57,7 +57,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "convert",
-    description: "make an MLX model directory of a Hugging Face one, quantized if you like",
+    description: "make an MLX model directory of a Hugging Face one or a GGUF file, quantized if you like",
     create: async () => (await import("./commands/convert.js")).convertCommand(),
   },
   {

@@ -1,8 +1,11 @@
 /** The options of every command that loads a model: which one, where from, and what it runs on. */
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { LoadOptions } from "../api/load-options.js";
+import type { LoadOptions, LoadProgress } from "../api/load-options.js";
+import { formatBytes } from "./format-size.js";
 import { positiveInteger } from "./numbers.js";
+import { note } from "./output.js";
+import { StatusLine } from "./status-line.js";
 
 export interface ModelFlags {
   model?: string;
@@ -16,7 +19,10 @@ export interface ModelFlags {
 /** Adds `--model`, `--models-dir`, `--device`, `--threads`, `--context-length` and `--adapter`. */
 export function addModelOptions(command: Command): Command {
   return command
-    .option("-m, --model <name>", "ORG/NAME, a path, or 'local' for the default model (environment: PUNIE_MODEL)")
+    .option(
+      "-m, --model <name>",
+      "ORG/NAME, the path of a directory or a .gguf file, or 'local' (environment: PUNIE_MODEL)",
+    )
     .option("--models-dir <dir>", "where models lie (environment: PUNIE_MODELS_DIR)")
     .addOption(
       new Option("--device <device>", "what to run on").choices(["auto", "cpu", "metal", "cuda"]).default("auto"),
@@ -39,5 +45,20 @@ export function loadOptions(flags: ModelFlags): LoadOptions {
     threads: flags.threads,
     contextLength: flags.contextLength,
     adapter: flags.adapter,
+    onProgress: tellImport(),
+  };
+}
+
+/** A GGUF file that is loaded for the first time takes a while, and room on the disk: that is said. */
+function tellImport(): (progress: LoadProgress) => void {
+  const line = new StatusLine();
+  let said = false;
+  return (progress) => {
+    if (progress.phase !== "import") return;
+    const { file, writtenBytes, totalBytes } = progress;
+    if (!said) note(`Importing ${file} as an MLX model, ${formatBytes(totalBytes)}, once...`);
+    said = true;
+    if (writtenBytes < totalBytes) line.show(`Importing: ${Math.floor((writtenBytes / totalBytes) * 100)}%`);
+    else line.clear();
   };
 }

@@ -1,12 +1,12 @@
 /** A tensor on its way from one form of a model to another: where its rows lie, and how they are encoded there. */
 import { PunieError } from "../errors.js";
-import type { FloatDtype, QuantizationMode, TensorDtype } from "../native/binding-types.js";
+import type { FloatDtype, GgmlTypeName, QuantizationMode, TensorDtype } from "../native/binding-types.js";
 
 /** A tensor of an open file. */
 export interface StoredTensor {
   name: string;
-  dtype: TensorDtype;
-  /** As the file has it: packed words where it is quantized. */
+  dtype: TensorDtype | GgmlTypeName;
+  /** As the file has it: packed words where it is quantized by MLX. */
   shape: number[];
   bytes: number;
   /** Fills `target` with the tensor's bytes from `offset` on. */
@@ -17,7 +17,9 @@ export interface StoredTensor {
 export type Encoding =
   | { kind: "float"; dtype: FloatDtype }
   /** MLX's quantized form; `dtype` is that of affine scales and biases. */
-  | { kind: "packed"; quantization: QuantizationMode; dtype: FloatDtype };
+  | { kind: "packed"; quantization: QuantizationMode; dtype: FloatDtype }
+  /** GGUF's blocks; their values are float32. */
+  | { kind: "ggml"; type: GgmlTypeName; blockValues: number; blockBytes: number; dtype: "F32" };
 
 /** Rows `first` to `first + count` of a stored matrix, in the sense of `rowsOf`. */
 export interface StoredRows {
@@ -65,7 +67,7 @@ export function floatBytes(dtype: FloatDtype): number {
   return FLOAT_BYTES[dtype];
 }
 
-export function isFloat(dtype: TensorDtype): dtype is FloatDtype {
+export function isFloat(dtype: string): dtype is FloatDtype {
   return Object.hasOwn(FLOAT_BYTES, dtype);
 }
 

@@ -1,6 +1,7 @@
 /** What a conversion writes: which tensors, in which shard, and config.json's table of quantizations. */
 import { PunieError } from "../errors.js";
-import type { FloatDtype, QuantizationMode } from "../native/binding-types.js";
+import type { FloatDtype, GgmlTypeName, QuantizationMode } from "../native/binding-types.js";
+import { CARRIED_BITS } from "./gguf/ggml-types.js";
 import { columnsOf, type ModelTensor, moduleOf, rowsOf } from "./model-tensor.js";
 import { isQuantizable, type QuantizationChoice } from "./quantization-choice.js";
 import { type TensorToWrite, tensorBytes } from "./safetensors-writer.js";
@@ -14,6 +15,8 @@ export interface TensorPlan {
   quantize?: QuantizationMode;
   /** Packed rows that stay as they are, but for the type of affine scales and biases. */
   kept?: QuantizationMode;
+  /** GGUF's blocks that become affine groups. */
+  carried?: GgmlTypeName;
   /** One tensor, or the weight, scales and, for affine, biases of a quantized one. */
   outputs: TensorToWrite[];
 }
@@ -24,6 +27,8 @@ export interface OutputPlan {
   shards: TensorToWrite[][];
   /** config.json's `quantization`, or undefined. */
   table: Record<string, unknown> | undefined;
+  /** What modules without a row of their own have. */
+  defaults: QuantizationMode | undefined;
   totalBytes: number;
   /** As mlx-lm counts them: of quantized layers the weights before packing, and their bias. */
   totalParameters: number;
@@ -34,21 +39,22 @@ export const SHARD_BYTES = 5 * 2 ** 30;
 
 export interface PlanOptions {
   choice: QuantizationChoice | undefined;
-  /** Undefined: each tensor keeps its own type. */
-  cast: (tensor: ModelTensor) => FloatDtype | undefined;
+  /** The table that goes with packed weights, which stay as they are without a choice. */
+  table: Record<string, unknown> | undefined;
+  /** Undefined: the tensor keeps its own type. */
+  cast: (tensor: ModelTensor, quantized: boolean) => FloatDtype | undefined;
   shardBytes: number;
   place: string;
 }
 
 export function planOutput(tensors: readonly ModelTensor[], options: PlanOptions): OutputPlan {
-  const { choice } = options;
   const rows: Record<string, unknown> = {};
   const plans = tensors.map((tensor) => planTensor(tensor, options, rows));
   const outputs = plans.flatMap((plan) => plan.outputs);
   return {
     tensors: plans,
     shards: intoShards(outputs, options.shardBytes),
-    table: choice && { ...tableRow(choice.defaults), ...rows },
+    ...tableOf(plans, rows, options),
     totalBytes: outputs.reduce((sum, tensor) => sum + tensorBytes(tensor), 0),
     totalParameters: tensors.reduce((sum, tensor) => sum + parametersOf(tensor), 0),
   };
@@ -56,9 +62,9 @@ export function planOutput(tensors: readonly ModelTensor[], options: PlanOptions
 
 function planTensor(tensor: ModelTensor, options: PlanOptions, rows: Record<string, unknown>): TensorPlan {
   const { name, encoding, shape } = tensor;
-  const cast = options.cast(tensor) ?? encoding.dtype;
   const path = moduleOf(name);
   const chosen = isQuantizable(tensor) ? options.choice?.of(path, columnsOf(shape)) : undefined;
+  const cast = options.cast(tensor, chosen !== undefined) ?? encoding.dtype;
   if (chosen) {
     if (columnsOf(shape) % chosen.quantization.groupSize !== 0) {
       const { groupSize } = chosen.quantization;
@@ -68,13 +74,49 @@ function planTensor(tensor: ModelTensor, options: PlanOptions, rows: Record<stri
       );
     }
     if (chosen.row) rows[path] = chosen.row;
-    const outputs = packedOutputs(tensor, chosen.quantization, cast);
-    return { tensor, cast, quantize: chosen.quantization, outputs };
+    return {
+      tensor,
+      cast,
+      quantize: chosen.quantization,
+      outputs: packedOutputs(tensor, chosen.quantization, cast),
+    };
   }
   if (encoding.kind === "packed" && !options.choice) {
     return { tensor, cast, kept: encoding.quantization, outputs: packedOutputs(tensor, encoding.quantization, cast) };
   }
+  if (encoding.kind === "ggml" && !options.choice) {
+    return { tensor, cast, carried: encoding.type, outputs: packedOutputs(tensor, carriedMode(encoding.type), "F16") };
+  }
   return { tensor, cast, outputs: [{ name, dtype: cast, shape }] };
+}
+
+function carriedMode(type: GgmlTypeName): QuantizationMode {
+  return { mode: "affine", bits: CARRIED_BITS[type], groupSize: 32 };
+}
+
+function tableOf(
+  plans: readonly TensorPlan[],
+  rows: Record<string, unknown>,
+  { choice, table }: PlanOptions,
+): Pick<OutputPlan, "table" | "defaults"> {
+  if (choice) return { table: { ...tableRow(choice.defaults), ...rows }, defaults: choice.defaults };
+  if (table) return { table, defaults: mostFrequent(plans.flatMap(({ kept }) => kept ?? [])) };
+  const carried = plans.filter(({ carried }) => carried !== undefined);
+  const modes = carried.map(({ carried }) => carriedMode(carried as GgmlTypeName));
+  const defaults = mostFrequent(modes);
+  if (!defaults) return { table: undefined, defaults };
+  const others = carried.flatMap(({ tensor }, i) => {
+    const mode = modes[i] as QuantizationMode;
+    return mode.bits === defaults.bits ? [] : [[moduleOf(tensor.name), tableRow(mode)] as const];
+  });
+  return { table: { ...tableRow(defaults), ...Object.fromEntries(others) }, defaults };
+}
+
+function mostFrequent(modes: readonly QuantizationMode[]): QuantizationMode | undefined {
+  const counts = new Map<string, number>();
+  for (const mode of modes) counts.set(JSON.stringify(mode), (counts.get(JSON.stringify(mode)) ?? 0) + 1);
+  const [text] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 function packedOutputs({ name, shape }: ModelTensor, mode: QuantizationMode, cast: FloatDtype): TensorToWrite[] {

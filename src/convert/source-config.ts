@@ -18,8 +18,8 @@ export interface SourceConfig extends SanitizeConfig {
   layers: number;
   /** The type that all floats are cast to unless asked otherwise. */
   dtype: FloatDtype | undefined;
-  /** True when config.json has MLX's table of quantizations. */
-  isPacked: boolean;
+  /** MLX's table of quantizations. */
+  table: Record<string, unknown> | undefined;
   /** How that table says that a module is packed. */
   packedAs: (path: string) => QuantizationMode | undefined;
 }
@@ -48,7 +48,7 @@ export async function readSourceConfig(directory: string): Promise<SourceConfig>
   const text = (json.text_config ?? json) as Record<string, unknown>;
   const fields = parseWith(textFields, text, file);
   refuseForeign(json, file);
-  const table = json.quantization ?? json.quantization_config;
+  const table = (json.quantization ?? json.quantization_config ?? undefined) as Record<string, unknown> | undefined;
   return {
     json,
     modelType,
@@ -56,8 +56,8 @@ export async function readSourceConfig(directory: string): Promise<SourceConfig>
     experts: fields.num_experts ?? 0,
     layers: fields.num_hidden_layers,
     dtype: statedDtype(json, text),
-    isPacked: table != null,
-    packedAs: (path) => packedAs((table ?? {}) as Record<string, unknown>, path),
+    table,
+    packedAs: (path) => packedAs(table ?? {}, path),
   };
 }
 

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { PunieError } from "../errors.js";
 import { fromNative } from "../native/binding.js";
-import type { NativeBinding, NativeConvertedRows, NativeRows } from "../native/binding-types.js";
+import type { GgmlTypeName, NativeBinding, NativeConvertedRows, NativeRows } from "../native/binding-types.js";
+import { LossAccount } from "./loss.js";
 import { columnsOf, floatBytes, type ModelTensor, type StoredRows, type StoredTensor } from "./model-tensor.js";
 import type { OutputPlan, TensorPlan } from "./output-plan.js";
 import { SafetensorsWriter, type TensorToWrite } from "./safetensors-writer.js";
@@ -30,15 +31,16 @@ export function shardNames(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `model-${number(i + 1)}-of-${number(count)}.safetensors`);
 }
 
-/** @returns Bytes of the files, and the index. */
+/** @returns Bytes of the files, the index, and what was lost. */
 export async function writeWeights(directory: string, plan: OutputPlan, options: WriteOptions) {
   const names = shardNames(plan.shards.length);
   const shards = new Shards();
+  const losses = new LossAccount();
   try {
     for (const [i, tensors] of plan.shards.entries()) await shards.create(join(directory, names[i] as string), tensors);
     let writtenBytes = 0;
     for (const tensor of plan.tensors) {
-      for await (const chunk of convertedChunks(tensor, options)) {
+      for await (const chunk of convertedChunks(tensor, options, losses)) {
         writtenBytes += await shards.append(tensor.outputs, chunk);
         options.onProgress?.({ tensor: tensor.tensor.name, writtenBytes, totalBytes: plan.totalBytes });
         options.signal?.throwIfAborted();
@@ -48,7 +50,7 @@ export async function writeWeights(directory: string, plan: OutputPlan, options:
   } finally {
     await shards.close();
   }
-  return { bytes: shards.bytes, index: weightsIndex(plan, names) };
+  return { bytes: shards.bytes, index: weightsIndex(plan, names), losses: losses.losses() };
 }
 
 /** All of a model's shards, open at once: a module's parts may lie in two. */
@@ -88,7 +90,11 @@ class Shards {
 }
 
 /** The next chunk is read while one is converted. */
-async function* convertedChunks(plan: TensorPlan, options: WriteOptions): AsyncGenerator<NativeConvertedRows> {
+async function* convertedChunks(
+  plan: TensorPlan,
+  { binding }: WriteOptions,
+  losses: LossAccount,
+): AsyncGenerator<NativeConvertedRows> {
   const chunks = chunksOf(plan.tensor);
   let reading = readChunk(plan.tensor, chunks[0] ?? []);
   for (const i of chunks.keys()) {
@@ -99,7 +105,7 @@ async function* convertedChunks(plan: TensorPlan, options: WriteOptions): AsyncG
       // A failure is told when its turn comes.
       reading.catch(() => undefined);
     }
-    yield await convertChunk(plan, rows, options.binding);
+    yield plan.carried ? await carryChunk(plan, rows, binding, losses) : await convertChunk(plan, rows, binding);
   }
 }
 
@@ -133,6 +139,10 @@ async function readChunk({ shape, encoding }: ModelTensor, pieces: readonly Stor
   const columns = columnsOf(shape);
   if (encoding.kind === "float") {
     return { data: await readRows(pieces, (piece) => piece.data, columns * floatBytes(encoding.dtype)) };
+  }
+  if (encoding.kind === "ggml") {
+    const rowBytes = (columns / encoding.blockValues) * encoding.blockBytes;
+    return { data: await readRows(pieces, (piece) => piece.data, rowBytes) };
   }
   const { bits, groupSize, mode } = encoding.quantization;
   const scaleBytes = (columns / groupSize) * (mode === "affine" ? floatBytes(encoding.dtype) : 1);
@@ -171,10 +181,20 @@ async function convertChunk(plan: TensorPlan, rows: ChunkBytes, binding: NativeB
     columns: columnsOf(shape),
     dtype,
     ...(encoding.kind === "packed" && { packed: encoding.quantization }),
+    ...(encoding.kind === "ggml" && { ggml: encoding.type }),
     ...(tensor.addOne && { addOne: true }),
     cast,
     ...(plan.quantize && { quantize: plan.quantize }),
   });
+}
+
+async function carryChunk(plan: TensorPlan, { data }: ChunkBytes, binding: NativeBinding, losses: LossAccount) {
+  const { tensor, carried } = plan;
+  const ggml = carried as GgmlTypeName;
+  const columns = columnsOf(tensor.shape);
+  const rows = await named(tensor, () => binding.carryGgmlRows({ data, columns, ggml }));
+  losses.add(ggml, tensor.name, rows);
+  return rows;
 }
 
 /** Packed rows stay; affine scales and biases take the new type. */
@@ -190,11 +210,16 @@ async function castScales(rows: ChunkBytes, groupSize: number, plan: TensorPlan,
 }
 
 async function convert({ tensor }: TensorPlan, binding: NativeBinding, rows: NativeRows): Promise<NativeConvertedRows> {
+  return await named(tensor, () => binding.convertRows(rows));
+}
+
+/** A failure of the addon says which tensor it was. */
+async function named<T>(tensor: ModelTensor, work: () => Promise<T>): Promise<T> {
   try {
-    return await binding.convertRows(rows);
+    return await work();
   } catch (error) {
     const { code, message } = fromNative(error);
-    throw new PunieError(code, `Tensor '${tensor.name}': ${message}`, { cause: error });
+    throw new PunieError(code, `Tensor '${tensor.rows[0]?.data.name ?? tensor.name}': ${message}`, { cause: error });
   }
 }
 

@@ -131,7 +131,7 @@ async function readSummary(path: string): Promise<Pick<ModelInfo, "modelType" | 
 }
 
 /** Sizes of the files in a model directory, two levels deep: its own, its subdirectories' and unfinished ones. */
-async function bytesOnDisk(path: string, depth = 0): Promise<number> {
+export async function bytesOnDisk(path: string, depth = 0): Promise<number> {
   let bytes = 0;
   for (const entry of await readdir(path, { withFileTypes: true })) {
     const inner = join(path, entry.name);

@@ -15,11 +15,11 @@ export interface ResolveOptions {
 }
 
 export interface ResolvedModel {
-  /** The model's directory, absolute. */
+  /** The model's directory, or the GGUF file, absolute. */
   path: string;
   /** `ORG/NAME`, or the path as it was given. */
   name: string;
-  source: "models-dir" | "hugging-face-cache" | "path";
+  source: "models-dir" | "hugging-face-cache" | "path" | "gguf";
 }
 
 /**
@@ -27,7 +27,7 @@ export interface ResolvedModel {
  *
  * @param name `local`, `local:ORG/NAME`, `ORG/NAME` or a path. Default: `PUNIE_MODEL`, else `local`.
  * @throws ModelNotDownloadedError for a repository that is neither in the models directory nor in the Hugging Face
- * cache; PunieError `MODEL_NOT_FOUND` for a path that isn't there, `MODEL_UNSUPPORTED` for a `.gguf` file,
+ * cache; PunieError `MODEL_NOT_FOUND` for a path that isn't there, `MODEL_UNSUPPORTED` for a file that is no `.gguf`,
  * `MODEL_CORRUPT` for the path of a half-finished download, `INVALID_OPTION` for what is no name.
  */
 export async function resolveModel(name?: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
@@ -85,10 +85,11 @@ async function resolvePath(given: string, env: Environment): Promise<ResolvedMod
     throw new PunieError("MODEL_NOT_FOUND", `${given}: there is no such file or directory.`);
   }
   if (kind === "file") {
-    const what = path.endsWith(".gguf") ? "GGUF files are" : "single files are";
+    if (path.toLowerCase().endsWith(".gguf")) return { path, name: given, source: "gguf" };
     throw new PunieError(
       "MODEL_UNSUPPORTED",
-      `${given}: ${what} not supported. Expected an MLX model directory: config.json, *.safetensors and a tokenizer.`,
+      `${given}: single files are not supported, but for .gguf ones. ` +
+        "Expected an MLX model directory: config.json, *.safetensors and a tokenizer.",
     );
   }
   await refuseHalfFinished(path, given);

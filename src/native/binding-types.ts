@@ -313,6 +313,9 @@ export interface QuantizationMode {
   groupSize: number;
 }
 
+/** Quantized types of GGUF files. */
+export type GgmlTypeName = "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0" | "Q2_K" | "Q3_K" | "Q4_K" | "Q5_K" | "Q6_K";
+
 /** Rows of a matrix on their way into a model directory: read, perhaps increased by one, cast, perhaps quantized. */
 export interface NativeRows {
   /** Whole rows, one after another. Not to be changed before the promise is settled. */
@@ -325,6 +328,8 @@ export interface NativeRows {
   packed?: QuantizationMode;
   scales?: Uint8Array;
   biases?: Uint8Array;
+  /** The type of GGUF's blocks that `data` has; `dtype` then says nothing, and the values are float32. */
+  ggml?: GgmlTypeName;
   /** Default false. */
   addOne?: boolean;
   cast: FloatDtype;
@@ -336,6 +341,12 @@ export interface NativeConvertedRows {
   /** Of the type `cast` for affine, else bytes. */
   scales?: Uint8Array<ArrayBuffer>;
   biases?: Uint8Array<ArrayBuffer>;
+}
+
+/** Affine groups of 32 with float16 scales and biases; sums over all values of the squared change and the squared value. */
+export interface NativeCarriedRows extends Required<NativeConvertedRows> {
+  errorSquares: number;
+  valueSquares: number;
 }
 
 export interface NativeInfo {
@@ -357,6 +368,12 @@ export interface NativeBinding {
   loadTokenizer(directory: string): Promise<NativeTokenizerLoad>;
   /** What MLX's own operations make of rows, off the event loop. Rejects with `INVALID_OPTION`, `MODEL_CORRUPT`, `OUT_OF_MEMORY`. */
   convertRows(rows: NativeRows): Promise<NativeConvertedRows>;
+  /**
+   * Rows of GGUF's blocks as MLX's affine groups of 32, off the event loop: of 4 bits for Q4_0, Q4_1 and Q4_K, 5 for
+   * Q5_0, Q5_1 and Q5_K, 6 for Q2_K and Q3_K, 8 for Q6_K and Q8_0. Rejects with `INVALID_OPTION`, `MODEL_CORRUPT`,
+   * `MODEL_UNSUPPORTED`.
+   */
+  carryGgmlRows(rows: { data: Uint8Array; columns: number; ggml: GgmlTypeName }): Promise<NativeCarriedRows>;
   /** Stops every model of this thread and waits for their threads; for the process's `exit` event. */
   shutdown(): void;
   /** Bytes a second that `threads` threads together read from memory. Takes about a quarter of a second, off the event loop. */

@@ -51,6 +51,9 @@ export function fakeNative(options: FakeOptions = {}): FakeNative {
         return fakeModel(fake, options, spec, load);
       },
       loadTokenizer: async () => ({ served: false, reason: "fake" }),
+      carryGgmlRows: async () => {
+        throw new Error("the fake addon carries nothing over");
+      },
       convertRows: async () => {
         throw new Error("the fake addon converts nothing");
       },

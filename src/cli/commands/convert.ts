@@ -1,7 +1,8 @@
-/** `punie convert`: a Hugging Face directory → an MLX model directory. */
+/** `punie convert`: a Hugging Face directory, one in MLX's form or a GGUF file → an MLX model directory. */
 import { stat } from "node:fs/promises";
 import { Command, Option } from "commander";
 import type { ConvertOptions, ConvertResult } from "../../convert/convert-model.js";
+import { lossText } from "../../convert/loss.js";
 import { MIXED_RECIPES, QUANTIZATION_MODES } from "../../convert/quantization-choice.js";
 import { CONVERSION_DTYPES } from "../../convert/source-config.js";
 import type { ConvertProgress } from "../../convert/write-weights.js";
@@ -22,7 +23,7 @@ interface ConvertFlags extends Pick<ConvertOptions, "mode" | "bits" | "groupSize
 
 export function convertCommand(): Command {
   return new Command("convert")
-    .argument("<source>", "a model directory, or the name of one that is downloaded")
+    .argument("<source>", "a model directory, a .gguf file, or the name of a downloaded model")
     .requiredOption("-o, --output <dir>", "the directory to make; it must not be there yet")
     .addOption(new Option("--mode <mode>", "how weights are quantized (default: affine)").choices(QUANTIZATION_MODES))
     .option("--bits <n>", "bits a weight: 2 3 4 5 6 8 for affine (default: 4)", positiveInteger)
@@ -41,11 +42,13 @@ export function convertCommand(): Command {
 
 const EXAMPLES = `
 Without --mode, --bits, --group-size or --mixed weights stay as they are: not quantized, or quantized as before.
+GGUF's Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and floats are carried over without loss; what its K types lose is told.
 
 Examples:
   $ punie convert ./Qwen2.5-Coder-7B-Instruct --output ./qwen-4bit --bits 4
   $ punie convert ./Qwen2.5-Coder-7B-Instruct --output ./qwen-mixed --mixed mixed_4_6
   $ punie convert ./Qwen3-8B --output ./qwen3-mxfp4 --mode mxfp4
+  $ punie convert ./qwen2.5-coder-7b-q4_k_m.gguf --output ./qwen
 `;
 
 async function run(source: string, flags: ConvertFlags, signal: AbortSignal): Promise<void> {
@@ -73,10 +76,11 @@ async function findSource(source: string, { modelsDir }: ConvertFlags): Promise<
   return isThere ? source : (await resolveModel(source, { modelsDir })).path;
 }
 
-function resultText({ path, bytes, shards, bitsPerWeight }: ConvertResult): string {
+function resultText({ path, bytes, shards, bitsPerWeight, losses }: ConvertResult): string {
   const files = shards === 1 ? "1 file" : `${shards} files`;
   return [
     `✓ Converted: ${formatBytes(bytes)} in ${files}, ${bitsPerWeight.toFixed(3)} bits per weight.`,
+    ...losses.map((loss) => `  ${lossText(loss)}`),
     `Location: ${path}`,
     `Use with: punie generate --model ${shellQuote(path)} --prompt TEXT`,
     "",

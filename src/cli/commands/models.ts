@@ -1,12 +1,13 @@
 /** `punie models`: what is on this machine. */
 
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { PunieError } from "../../errors.js";
 import { downloadCommand, shellQuote } from "../../models/download-command.js";
 import { readTextFile } from "../../models/json-file.js";
-import { listModels, type ModelInfo } from "../../models/list-models.js";
+import { bytesOnDisk, listModels, type ModelInfo } from "../../models/list-models.js";
 import { longestContext } from "../../models/longest-context.js";
 import { readManifest } from "../../models/manifest.js";
 import { type ModelDirectory, openModelDirectory } from "../../models/model-directory.js";
@@ -99,7 +100,7 @@ function quantizationText(quantization: ModelInfo["quantization"]): string {
 const MAX_CARD_BYTES = 4 * 1024 * 1024;
 
 async function show(name: string, flags: ModelsFlags): Promise<void> {
-  const found = await resolveModel(name, { modelsDir: flags.modelsDir });
+  const found = await directoryOf(await resolveModel(name, { modelsDir: flags.modelsDir }), flags);
   const model = await openModelDirectory(found.path);
   const card = (await readTextFile(join(found.path, "README.md"), MAX_CARD_BYTES)) ?? null;
   if (flags.json) return answerJson({ ...summary(found, model), card });
@@ -116,6 +117,14 @@ async function show(name: string, flags: ModelsFlags): Promise<void> {
   ];
   answer(`${formatTable(lines).join("\n")}\n`);
   if (card !== null) answer(`\n${withoutControls(withoutFrontMatter(card)).trim()}\n`);
+}
+
+/** A GGUF file is shown as what it is loaded as. */
+async function directoryOf(found: ResolvedModel, { modelsDir }: ModelsFlags): Promise<ResolvedModel> {
+  if (found.source !== "gguf") return found;
+  const { importedGguf } = await import("../../convert/gguf/imported-gguf.js");
+  const { loadBinding } = await import("../../native/binding.js");
+  return { ...found, path: await importedGguf(loadBinding, found.path, { modelsDir }) };
 }
 
 function summary(found: ResolvedModel, model: ModelDirectory) {
@@ -176,7 +185,9 @@ async function findToVerify(name: string, flags: ModelsFlags): Promise<ResolvedM
     const path = modelDirectory(parsed.repository, flags.modelsDir);
     if ((await readManifest(path)) !== undefined) return { path, name: parsed.repository, source: "models-dir" };
   }
-  return await resolveModel(name, { modelsDir: flags.modelsDir });
+  const found = await resolveModel(name, { modelsDir: flags.modelsDir });
+  if (found.source !== "gguf") return found;
+  throw new PunieError("MODEL_NOT_FOUND", `${name}: a GGUF file has no manifest to verify it against.`);
 }
 
 async function remove(name: string, flags: ModelsFlags): Promise<void> {
@@ -184,6 +195,9 @@ async function remove(name: string, flags: ModelsFlags): Promise<void> {
 }
 
 async function findAndRemove(name: string, flags: ModelsFlags, signal: AbortSignal): Promise<void> {
+  const parsed = parseModelName(name);
+  if (parsed.kind === "path" && parsed.path.toLowerCase().endsWith(".gguf"))
+    return await removeImport(name, parsed.path, flags);
   const model = await findRemovable(name, { modelsDir: flags.modelsDir });
   if (!flags.yes && !(await confirmed(model, flags, signal))) {
     note("Nothing was removed.");
@@ -192,6 +206,17 @@ async function findAndRemove(name: string, flags: ModelsFlags, signal: AbortSign
   const removed = await removeModel(name, { modelsDir: flags.modelsDir });
   if (flags.json) answerJson({ removed: removed.name, path: removed.path, bytes: removed.bytes });
   else answer(`Removed ${removed.name}: ${formatBytes(removed.bytes)} freed.\n`);
+}
+
+/** What was made of a GGUF file when it was loaded; the file is the user's. Loading it makes it again. */
+async function removeImport(name: string, file: string, { modelsDir, json }: ModelsFlags): Promise<void> {
+  const { findImport } = await import("../../convert/gguf/imported-gguf.js");
+  const path = await findImport(file, modelsDir);
+  if (path === undefined) throw new PunieError("MODEL_NOT_FOUND", `${name}: nothing was imported of it.`);
+  const bytes = await bytesOnDisk(path);
+  await rm(path, { recursive: true });
+  if (json) answerJson({ removed: name, path, bytes });
+  else answer(`Removed what was imported of ${name}: ${formatBytes(bytes)} freed. The file is still there.\n`);
 }
 
 async function confirmed(model: ModelInfo, flags: ModelsFlags, signal: AbortSignal): Promise<boolean> {

@@ -3,36 +3,54 @@
  * (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
  */
 
-/** A type that can be carried over without loss: stored as it is, or as MLX affine groups of 32. */
-export type PortableTypeName = "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q8_0";
+import type { FloatDtype, GgmlTypeName } from "../../native/binding-types.js";
 
 export interface GgmlType {
-  name: PortableTypeName;
+  name: FloatDtype | GgmlTypeName;
   /** Values per block. */
   blockValues: number;
   /** Bytes per block. */
   blockBytes: number;
 }
 
+/** Types that can be imported: floats as they are, blocks of 32 without loss, the K types with some. */
 const PORTABLE_TYPES: Readonly<Record<number, GgmlType>> = {
   0: { name: "F32", blockValues: 1, blockBytes: 4 },
   1: { name: "F16", blockValues: 1, blockBytes: 2 },
   2: { name: "Q4_0", blockValues: 32, blockBytes: 18 },
   3: { name: "Q4_1", blockValues: 32, blockBytes: 20 },
+  6: { name: "Q5_0", blockValues: 32, blockBytes: 22 },
+  7: { name: "Q5_1", blockValues: 32, blockBytes: 24 },
   8: { name: "Q8_0", blockValues: 32, blockBytes: 34 },
+  10: { name: "Q2_K", blockValues: 256, blockBytes: 84 },
+  11: { name: "Q3_K", blockValues: 256, blockBytes: 110 },
+  12: { name: "Q4_K", blockValues: 256, blockBytes: 144 },
+  13: { name: "Q5_K", blockValues: 256, blockBytes: 176 },
+  14: { name: "Q6_K", blockValues: 256, blockBytes: 210 },
   30: { name: "BF16", blockValues: 1, blockBytes: 2 },
 };
 
+/** Bits that a type's values have in MLX's affine groups of 32. */
+export const CARRIED_BITS: Readonly<Record<GgmlTypeName, number>> = {
+  Q4_0: 4,
+  Q4_1: 4,
+  Q4_K: 4,
+  Q5_0: 5,
+  Q5_1: 5,
+  Q5_K: 5,
+  Q2_K: 6,
+  Q3_K: 6,
+  Q6_K: 8,
+  Q8_0: 8,
+};
+
+export function isQuantizedType(name: GgmlType["name"]): name is GgmlTypeName {
+  return Object.hasOwn(CARRIED_BITS, name);
+}
+
 /** Names of the types that can't be carried over, so that an error can say which one it met. */
 const OTHER_TYPE_NAMES: Readonly<Record<number, string>> = {
-  6: "Q5_0",
-  7: "Q5_1",
   9: "Q8_1",
-  10: "Q2_K",
-  11: "Q3_K",
-  12: "Q4_K",
-  13: "Q5_K",
-  14: "Q6_K",
   15: "Q8_K",
   16: "IQ2_XXS",
   17: "IQ2_XS",

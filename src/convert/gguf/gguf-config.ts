@@ -2,13 +2,23 @@
 import { PunieError } from "../../errors.js";
 import type { GgufHeader } from "./gguf-header.js";
 import { MetadataLookup } from "./gguf-metadata.js";
-import { GROUP_SIZE } from "./gguf-to-mlx-tensors.js";
 
-/** `general.architecture` → `model_type` and its class. The names happen to be equal. */
-const ARCHITECTURES: Readonly<Record<string, { modelClass: string; defaultRopeTheta: number }>> = {
-  llama: { modelClass: "LlamaForCausalLM", defaultRopeTheta: 10_000 },
-  qwen2: { modelClass: "Qwen2ForCausalLM", defaultRopeTheta: 10_000 },
+interface Architecture {
+  modelType: "llama" | "qwen2" | "qwen3" | "qwen3_moe";
+  modelClass: string;
+}
+
+/** `general.architecture` → `model_type` and its class. */
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  llama: { modelType: "llama", modelClass: "LlamaForCausalLM" },
+  qwen2: { modelType: "qwen2", modelClass: "Qwen2ForCausalLM" },
+  qwen3: { modelType: "qwen3", modelClass: "Qwen3ForCausalLM" },
+  qwen3moe: { modelType: "qwen3_moe", modelClass: "Qwen3MoeForCausalLM" },
 };
+
+/** llama.cpp's, where a file has none. */
+const DEFAULT_ROPE_THETA = 10_000;
+const MAX_EXPERTS = 1024;
 
 /** Far above any public model; small enough that no product of two overflows. */
 const MAX_LAYERS = 1024;
@@ -16,8 +26,15 @@ const MAX_HEADS = 1024;
 const MAX_WIDTH = 1 << 20;
 const MAX_POSITIONS = 2 ** 31;
 
+/** A mixture of experts in every layer. */
+export interface ExpertsConfig {
+  count: number;
+  used: number;
+  intermediateSize: number;
+}
+
 export interface GgufModelConfig {
-  modelType: string;
+  modelType: Architecture["modelType"];
   modelClass: string;
   hiddenSize: number;
   layers: number;
@@ -28,8 +45,10 @@ export interface GgufModelConfig {
   vocabSize: number;
   rmsNormEps: number;
   ropeTheta: number;
-  /** Positions are divided by this; 1 is none. */
-  ropeLinearFactor: number;
+  /** config.json's `rope_scaling`, or undefined. */
+  ropeScaling: Record<string, unknown> | undefined;
+  /** Undefined for a dense model. */
+  experts: ExpertsConfig | undefined;
   maxPositions: number;
   tied: boolean;
   /** Ids that end the text; may be empty. */
@@ -40,22 +59,26 @@ export interface GgufModelConfig {
 /** @throws MODEL_UNSUPPORTED for another architecture or variant of it, MODEL_CORRUPT for values that can't be */
 export function readModelConfig(header: GgufHeader, path: string): GgufModelConfig {
   const lookup = new MetadataLookup(header.metadata, path);
-  const modelType = lookup.string("general.architecture");
-  const architecture = Object.hasOwn(ARCHITECTURES, modelType) ? ARCHITECTURES[modelType] : undefined;
+  const name = lookup.string("general.architecture");
+  const architecture = Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined;
   if (!architecture) {
     const known = Object.keys(ARCHITECTURES).join(", ");
-    throw unsupported(path, `the architecture is '${modelType}'; these can be imported: ${known}`);
+    throw unsupported(path, `the architecture is '${name}'; these can be imported: ${known}`);
   }
-  refuseVariants(lookup, modelType, path);
-  const key = (name: string) => `${modelType}.${name}`;
+  const key = (member: string) => `${name}.${member}`;
+  const experts = architecture.modelType === "qwen3_moe" ? readExperts(lookup, key) : undefined;
+  refuseVariants(lookup, key, experts !== undefined, path);
   const heads = lookup.integer(key("attention.head_count"), 1, MAX_HEADS);
   const hiddenSize = lookup.integer(key("embedding_length"), 1, MAX_WIDTH);
   return {
-    modelType,
-    modelClass: architecture.modelClass,
+    ...architecture,
     hiddenSize,
     layers: lookup.integer(key("block_count"), 1, MAX_LAYERS),
-    intermediateSize: lookup.integer(key("feed_forward_length"), 1, MAX_WIDTH),
+    // Of experts alone the files need not say how wide a dense layer would be.
+    intermediateSize:
+      experts && !lookup.has(key("feed_forward_length"))
+        ? experts.intermediateSize
+        : lookup.integer(key("feed_forward_length"), 1, MAX_WIDTH),
     heads,
     keyValueHeads: readKeyValueHeads(lookup, key("attention.head_count_kv"), heads, path),
     headDim: readHeadDim(lookup, key, hiddenSize / heads, path),
@@ -63,8 +86,9 @@ export function readModelConfig(header: GgufHeader, path: string): GgufModelConf
     rmsNormEps: shortestFloat32(lookup.positive(key("attention.layer_norm_rms_epsilon"))),
     ropeTheta: lookup.has(key("rope.freq_base"))
       ? shortestFloat32(lookup.positive(key("rope.freq_base")))
-      : architecture.defaultRopeTheta,
-    ropeLinearFactor: readRopeFactor(lookup, key, path),
+      : DEFAULT_ROPE_THETA,
+    ropeScaling: readRopeScaling(lookup, key, path),
+    experts,
     maxPositions: lookup.integer(key("context_length"), 1, MAX_POSITIONS),
     tied: !header.tensors.has("output.weight"),
     eosTokenIds: readEosIds(lookup),
@@ -72,9 +96,9 @@ export function readModelConfig(header: GgufHeader, path: string): GgufModelConf
   };
 }
 
-/** @param bits bits of each quantized module, by its path such as `model.embed_tokens` */
-export function toConfigJson(config: GgufModelConfig, bits: ReadonlyMap<string, number>): Record<string, unknown> {
-  const quantization = quantizationTable(bits);
+/** config.json but for its quantization. */
+export function toConfigJson(config: GgufModelConfig): Record<string, unknown> {
+  const { experts } = config;
   return {
     architectures: [config.modelClass],
     model_type: config.modelType,
@@ -88,12 +112,19 @@ export function toConfigJson(config: GgufModelConfig, bits: ReadonlyMap<string, 
     hidden_act: "silu",
     rms_norm_eps: config.rmsNormEps,
     rope_theta: config.ropeTheta,
-    ...(config.ropeLinearFactor !== 1 && { rope_scaling: { type: "linear", factor: config.ropeLinearFactor } }),
+    ...(config.ropeScaling && { rope_scaling: config.ropeScaling }),
     max_position_embeddings: config.maxPositions,
     tie_word_embeddings: config.tied,
+    ...(experts && {
+      num_experts: experts.count,
+      num_experts_per_tok: experts.used,
+      moe_intermediate_size: experts.intermediateSize,
+      decoder_sparse_step: 1,
+      mlp_only_layers: [],
+      norm_topk_prob: true,
+    }),
     ...(config.bosTokenId !== undefined && { bos_token_id: config.bosTokenId }),
     ...(config.eosTokenIds.length > 0 && { eos_token_id: oneOrList(config.eosTokenIds) }),
-    ...(quantization && { quantization, quantization_config: quantization }),
   };
 }
 
@@ -106,22 +137,22 @@ export function toGenerationConfigJson(config: GgufModelConfig): Record<string, 
   };
 }
 
-/** The most frequent width as the default, a row for each module that has another. */
-function quantizationTable(bits: ReadonlyMap<string, number>): Record<string, unknown> | undefined {
-  const widths = [...bits.values()];
-  const uses = (width: number) => widths.filter((other) => other === width).length;
-  const common = [...new Set(widths)].sort((a, b) => uses(b) - uses(a))[0];
-  if (common === undefined) return undefined;
-  const exceptions = [...bits].filter(([, width]) => width !== common);
-  const row = (width: number) => ({ group_size: GROUP_SIZE, bits: width, mode: "affine" });
-  return { ...row(common), ...Object.fromEntries(exceptions.map(([module, width]) => [module, row(width)])) };
+type Key = (member: string) => string;
+
+/** llama.cpp gives every layer of this architecture experts, and makes the weights of the chosen ones add up to one. */
+function readExperts(lookup: MetadataLookup, key: Key): ExpertsConfig {
+  const count = lookup.integer(key("expert_count"), 1, MAX_EXPERTS);
+  return {
+    count,
+    used: lookup.integer(key("expert_used_count"), 1, count),
+    intermediateSize: lookup.integer(key("expert_feed_forward_length"), 1, MAX_WIDTH),
+  };
 }
 
-function refuseVariants(lookup: MetadataLookup, modelType: string, path: string): void {
-  for (const name of ["expert_count", "attention.sliding_window"]) {
-    const key = `${modelType}.${name}`;
-    if (lookup.has(key) && lookup.integer(key, 0, MAX_POSITIONS) > 0) {
-      throw unsupported(path, `its metadata has '${key}', and only dense models with full attention can be imported`);
+function refuseVariants(lookup: MetadataLookup, key: Key, hasExperts: boolean, path: string): void {
+  for (const name of [...(hasExperts ? ["expert_shared_count"] : ["expert_count"]), "attention.sliding_window"]) {
+    if (lookup.has(key(name)) && lookup.integer(key(name), 0, MAX_POSITIONS) > 0) {
+      throw unsupported(path, `its metadata has '${key(name)}', which models of this architecture don't have here`);
     }
   }
 }
@@ -134,7 +165,7 @@ function readKeyValueHeads(lookup: MetadataLookup, key: string, heads: number, p
   return keyValueHeads;
 }
 
-function readHeadDim(lookup: MetadataLookup, key: (name: string) => string, usual: number, path: string): number {
+function readHeadDim(lookup: MetadataLookup, key: Key, usual: number, path: string): number {
   const given = lookup.has(key("attention.key_length"));
   const headDim = given ? lookup.integer(key("attention.key_length"), 1, MAX_WIDTH) : usual;
   if (!Number.isInteger(headDim) || headDim % 2 !== 0) {
@@ -148,12 +179,17 @@ function readHeadDim(lookup: MetadataLookup, key: (name: string) => string, usua
   return headDim;
 }
 
-function readRopeFactor(lookup: MetadataLookup, key: (name: string) => string, path: string): number {
+function readRopeScaling(lookup: MetadataLookup, key: Key, path: string): Record<string, unknown> | undefined {
   const typeKey = key("rope.scaling.type");
   const type = lookup.has(typeKey) ? lookup.string(typeKey) : "none";
-  if (type === "none") return 1;
-  if (type === "linear") return shortestFloat32(lookup.positive(key("rope.scaling.factor")));
-  throw unsupported(path, `RoPE scaling of type '${type}'; 'none' and 'linear' can be imported`);
+  if (type === "none") return undefined;
+  if (type !== "linear" && type !== "yarn") {
+    throw unsupported(path, `RoPE scaling of type '${type}'; 'none', 'linear' and 'yarn' can be imported`);
+  }
+  const factor = shortestFloat32(lookup.positive(key("rope.scaling.factor")));
+  if (type === "linear") return { type, factor };
+  const original = lookup.integer(key("rope.scaling.original_context_length"), 1, MAX_POSITIONS);
+  return { type, factor, original_max_position_embeddings: original };
 }
 
 function readEosIds(lookup: MetadataLookup): number[] {

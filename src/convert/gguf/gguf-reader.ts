@@ -14,10 +14,12 @@ export class GgufReader {
   readonly path: string;
   readonly header: GgufHeader;
   readonly #file: FileHandle;
+  readonly #version: string;
 
-  private constructor(path: string, file: FileHandle, header: GgufHeader) {
+  private constructor(path: string, file: FileHandle, header: GgufHeader, version: string) {
     this.path = path;
     this.#file = file;
+    this.#version = version;
     this.header = header;
   }
 
@@ -25,30 +27,39 @@ export class GgufReader {
   static async open(path: string): Promise<GgufReader> {
     const { file, bytes } = await openFile(path);
     try {
-      return new GgufReader(path, file, await readHeader(path, file, bytes));
+      const version = await versionOf(file);
+      return new GgufReader(path, file, await readHeader(path, file, bytes), version);
     } catch (error) {
       await file.close();
       throw error;
     }
   }
 
-  /** `count` rows from `row` on, as they lie in the file. A tensor of one dimension is one row. */
-  async readRows(tensor: GgufTensor, row: number, count: number): Promise<Uint8Array> {
-    const rowBytes = bytesPerRow(tensor);
-    const bytes = new Uint8Array(count * rowBytes);
-    const read = await readFully(this.#file, bytes, tensor.offset + row * rowBytes);
-    if (read < bytes.byteLength) {
+  /** Fills `target` with the tensor's bytes from `offset` on, as they lie in the file. */
+  async read(tensor: GgufTensor, target: Uint8Array, offset: number): Promise<void> {
+    const read = await readFully(this.#file, target, tensor.offset + offset);
+    if (read < target.byteLength) {
       throw new PunieError(
         "MODEL_CORRUPT",
         `${this.path}: the file became shorter while tensor '${tensor.name}' was read.`,
       );
     }
-    return bytes;
+  }
+
+  /** @throws PunieError `MODEL_CORRUPT` when the file was written to since it was opened. */
+  async requireUnchanged(): Promise<void> {
+    if ((await versionOf(this.#file)) === this.#version) return;
+    throw new PunieError("MODEL_CORRUPT", `${this.path}: the file was changed while it was read.`);
   }
 
   async close(): Promise<void> {
     await this.#file.close();
   }
+}
+
+async function versionOf(file: FileHandle): Promise<string> {
+  const { size, mtimeNs } = await file.stat({ bigint: true });
+  return `${size} ${mtimeNs}`;
 }
 
 /** Rows of a matrix; a vector counts as one row. */

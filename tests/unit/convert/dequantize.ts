@@ -1,5 +1,11 @@
 /** Float values of what the importer writes, straight from the definitions: the tests' own reference. */
-import type { MlxGroups } from "../../../src/convert/gguf/gguf-to-mlx-tensors.js";
+
+/** Rows of one matrix: scales and biases are the bits of float16. */
+export interface MlxGroups {
+  weight: Uint8Array;
+  scales: Uint16Array;
+  biases: Uint16Array;
+}
 
 const GROUP_SIZE = 32;
 
@@ -11,14 +17,13 @@ export function halfToNumber(bits: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
 }
 
-/** MLX affine: `scale * q + bias`, q packed into uint32 from the lowest bits up; each step rounded to float32. */
+/** MLX affine: `scale * q + bias`, q packed from the lowest bits up; each step rounded to float32. */
 export function dequantizeGroups({ weight, scales, biases }: MlxGroups, bits: number): Float32Array {
-  const packed = new DataView(weight.buffer, weight.byteOffset, weight.byteLength);
-  const perWord = 32 / bits;
-  const values = new Float32Array((weight.byteLength / 4) * perWord);
+  const values = new Float32Array((weight.byteLength * 8) / bits);
   for (let index = 0; index < values.length; index++) {
-    const word = packed.getUint32(Math.floor(index / perWord) * 4, true);
-    const q = (word >>> ((index % perWord) * bits)) & (2 ** bits - 1);
+    const at = index * bits;
+    const two = (weight[at >> 3] ?? 0) | ((weight[(at >> 3) + 1] ?? 0) << 8);
+    const q = (two >>> (at & 7)) & (2 ** bits - 1);
     const group = Math.floor(index / GROUP_SIZE);
     values[index] = Math.fround(halfToNumber(scales[group] ?? 0) * q) + halfToNumber(biases[group] ?? 0);
   }

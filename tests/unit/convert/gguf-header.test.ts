@@ -6,7 +6,7 @@ import { array, type HeaderParts, header, string, type Tensor, uint32, uint64, t
 const FILE_BYTES = 1 << 20;
 const F32 = 0;
 const Q4_1 = 3;
-const Q4_K = 12;
+const IQ4_NL = 20;
 
 const parse = (parts: HeaderParts, fileBytes = FILE_BYTES) => parseGgufHeader(header(parts), fileBytes, "x.gguf");
 const tensor = (changes: Partial<Tensor> = {}): Tensor => ({
@@ -108,7 +108,11 @@ describe("a GGUF header", () => {
     ["version 1", { version: 1 }, "version 1"],
     ["version 4", { version: 4 }, "version 4"],
     ["the other byte order", { version: 0x03000000 }, "big-endian"],
-    ["a K-quant", { tensors: [tensor({ name: "blk.0.ffn_up.weight", type: Q4_K })] }, "'blk.0.ffn_up.weight' is Q4_K"],
+    [
+      "an I-quant",
+      { tensors: [tensor({ name: "blk.0.ffn_up.weight", type: IQ4_NL })] },
+      "'blk.0.ffn_up.weight' is IQ4_NL",
+    ],
     ["a type that isn't known", { tensors: [tensor({ type: 4711 })] }, "type 4711"],
   ])("is MODEL_UNSUPPORTED with %s", (_, parts, cause) => {
     const error = catchError(() => parse(parts));

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFile, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -23,13 +23,18 @@ const longHeader = (strings: number) => {
 };
 
 describe("GgufReader", () => {
-  it("reads rows as they lie in the file", async () => {
+  it("reads bytes as they lie in the file", async () => {
     const reader = await GgufReader.open(FIXTURE.pathname);
     const tensor = reader.header.tensors.get("blk.0.attn_q.weight");
     if (!tensor) throw new Error("no such tensor");
     expect([rowsOf(tensor), bytesPerRow(tensor)]).toEqual([64, 40]);
-    const all = await reader.readRows(tensor, 0, 64);
-    expect(await reader.readRows(tensor, 5, 2)).toEqual(all.subarray(5 * 40, 7 * 40));
+    const all = new Uint8Array(64 * 40);
+    await reader.read(tensor, all, 0);
+    const file = await readFile(FIXTURE);
+    expect(Buffer.compare(all, file.subarray(tensor.offset, tensor.offset + tensor.bytes))).toBe(0);
+    const some = new Uint8Array(2 * 40);
+    await reader.read(tensor, some, 5 * 40);
+    expect(some).toEqual(all.subarray(5 * 40, 7 * 40));
     await reader.close();
   });
 
@@ -55,7 +60,17 @@ describe("GgufReader", () => {
     const tensor = reader.header.tensors.get("output.weight");
     if (!tensor) throw new Error("no such tensor");
     const expected = { code: "MODEL_CORRUPT", message: expect.stringContaining("'output.weight'") };
-    await expect(reader.readRows(tensor, 0, 1)).rejects.toMatchObject(expected);
+    await expect(reader.read(tensor, new Uint8Array(40), 0)).rejects.toMatchObject(expected);
+    await reader.close();
+  });
+
+  it("says that a file was written to since it was opened", async () => {
+    await copyFile(FIXTURE, path);
+    const reader = await GgufReader.open(path);
+    await reader.requireUnchanged();
+    await appendFile(path, "x");
+    const expected = { code: "MODEL_CORRUPT", message: expect.stringContaining("was changed while it was read") };
+    await expect(reader.requireUnchanged()).rejects.toMatchObject(expected);
     await reader.close();
   });
 

@@ -190,15 +190,18 @@ test("a path that isn't there is MODEL_NOT_FOUND, without a download hint", asyn
   }
 });
 
-test("a .gguf file and other files are MODEL_UNSUPPORTED, and it is said what is supported", async () => {
-  await place(home, ["model.gguf", "weights.bin"]);
-  for (const file of ["model.gguf", "weights.bin"]) {
-    const failing = resolveModel(join(home, file), { env });
-    await expect(failing).rejects.toMatchObject({
-      code: "MODEL_UNSUPPORTED",
-      message: expect.stringContaining("model directory"),
-    });
-  }
+test("a .gguf file is found by its path", async () => {
+  await place(home, ["model.gguf"]);
+  const path = join(home, "model.gguf");
+  expect(await resolveModel("~/model.gguf", { env })).toEqual({ path, name: "~/model.gguf", source: "gguf" });
+});
+
+test("any other file is MODEL_UNSUPPORTED, and it is said what is supported", async () => {
+  await place(home, ["weights.bin"]);
+  await expect(resolveModel(join(home, "weights.bin"), { env })).rejects.toMatchObject({
+    code: "MODEL_UNSUPPORTED",
+    message: expect.stringMatching(/\.gguf .* model directory/),
+  });
 });
 
 test("the path of a half-finished download says how to go on", async () => {
