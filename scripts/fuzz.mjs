@@ -18,8 +18,8 @@ const NATIVE = ["tokenizer", "weights"];
 const COMPILERS = ["clang++", "clang++-19", "clang++-18", "clang++-17", "clang++-16", "clang++-15", "clang++-14"];
 /** Largest input that libFuzzer makes. A tokenizer.json of all bytes takes 5 KB. */
 const MOST_BYTES = { tokenizer: 16_384, weights: 4096 };
-/** Larger corpora find nothing more in a first minute, and a clone carries them. */
-const MOST_CORPUS_BYTES = 256 * 1024;
+/** A clone carries them. The rest is found again within a minute. */
+const MOST_CORPUS_FILES = 96;
 
 await runMain(async () => {
   const { values, positionals } = parseArgs({
@@ -79,7 +79,7 @@ async function fuzzNative(target, { seconds, seed, merge }) {
   if (code !== 0) throw new SetupError(`${target} failed (${code}); the input lies beside ${found}.`);
 }
 
-/** Keeps of all inputs those that reach something of their own, smallest first, as many as a clone may carry. */
+/** Keeps some of the inputs that reach something of their own, of every size. */
 async function mergeCorpus(program, seeds, found, limits, env) {
   const merged = `${found}-merged`;
   fs.rmSync(merged, { recursive: true, force: true });
@@ -92,10 +92,9 @@ async function mergeCorpus(program, seeds, found, limits, env) {
     // Those with a plain name were written by hand.
     if (/^[0-9a-f]{40}$/.test(name)) fs.rmSync(path.join(seeds, name));
   }
-  let total = 0;
-  for (const { name, bytes } of files) {
-    total += bytes;
-    if (total > MOST_CORPUS_BYTES) break;
+  const every = Math.max(1, files.length / MOST_CORPUS_FILES);
+  for (let at = 0; at < files.length; at += every) {
+    const { name } = files[Math.floor(at)];
     fs.copyFileSync(path.join(merged, name), path.join(seeds, name));
   }
   progress(`${fs.readdirSync(seeds).length} inputs in ${path.relative(paths.root, seeds)}`);

@@ -12,7 +12,7 @@ export class JsonScanner {
   /** Next character to look at; after `done`, one past the closing brace; after `malformed`, what doesn't fit. */
   at: number;
   state: ScanState = "open";
-  /** The value of `name` at the top level, as far as it has come. */
+  /** The value of the first `name` at the top level, as far as it has come. */
   name = "";
   nameComplete = false;
   hasArguments = false;
@@ -48,7 +48,7 @@ export class JsonScanner {
   #stringCharacter(text: string): void {
     const character = text[this.at] as string;
     if (character < " ") this.brokenAt ??= this.at;
-    if (this.#topLevel && this.#expects === "value" && this.#key === "name") {
+    if (this.#topLevel && this.#expects === "value" && this.#key === "name" && !this.nameComplete) {
       this.name = text.slice(this.#stringStart, this.at);
     }
     if (this.#escaped) this.#escaped = false;
@@ -75,8 +75,6 @@ export class JsonScanner {
     if (character === '"') {
       this.#inString = true;
       this.#stringStart = this.at + 1;
-      // Of two names the parser takes the second: half of it is no name.
-      if (this.#topLevel && this.#expects === "value" && this.#key === "name") this.nameComplete = false;
     } else if (character === "{" || character === "[") {
       this.#closers.push(character === "{" ? "}" : "]");
     } else if (character === "}" || character === "]") {

@@ -16,7 +16,8 @@ interface Sound {
   files: Map<string, Buffer>;
 }
 
-const CODES = ["MODEL_CORRUPT", "MODEL_UNSUPPORTED", "WEIGHTS_MISMATCH", "OUT_OF_MEMORY", "INVALID_OPTION"];
+/** CONTEXT_TOO_LONG: of the prompt, where config.json says that the context is tiny. */
+const CODES = ["MODEL_CORRUPT", "MODEL_UNSUPPORTED", "WEIGHTS_MISMATCH", "OUT_OF_MEMORY", "CONTEXT_TOO_LONG"];
 
 export async function open(directory: string): Promise<FuzzTarget> {
   const bare = await writeRandomModel({ ...SMALL, shards: 2 }, join(directory, "bare"));

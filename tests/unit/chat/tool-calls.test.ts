@@ -103,6 +103,7 @@ const keptAsText: [title: string, text: string][] = [
   ["prose", "a < b && c > d, `code`, {x} and {{y}}; <tool> <tool_cal <function> ``` {"],
   ["code with braces", "function f() { return { a: 1, 'b': [2] }; }\nconst s = {\"k\", 1};"],
   ["an object whose name is no tool", '{"name": "Ada", "age": 36}'],
+  ["an object whose first name is no tool", '{"name": "Ada", "name": "read_file", "arguments": {"path": "a.ts"}}'],
   ["an object without arguments", '{"name": "read_file", "path": "a.ts"}'],
   ["an object around a call", `{"call": ${readJson}}`],
   ["a fenced object that is no call", '```json\n{"a": 1}\n```\n'],
