@@ -345,7 +345,7 @@ engine::Request read_request(const Napi::Object& request, std::int64_t vocabular
     read.prompt.push_back(static_cast<std::int32_t>(id));
   }
   read.max_tokens = integer(request, "maxTokens", 0, kMostSafe);
-  read.stop_ids = read_ids(array_of(request, "stopIds"), "stopIds", kMostDimension);
+  read.stop_ids = read_ids(array_of(request, "stopIds"), "stopIds", kMostDimension + 1);
   read.logprobs = integer(request, "logprobs", -1, kMostLogprobs);
   read_tasks(request, vocabulary, read);
   read.sampling = read_sampling(object_of(request.Get("sampling"), "sampling"), vocabulary);

@@ -1,8 +1,12 @@
 /** The addon, called as TypeScript never does. */
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { loadModel } from "../../../src/index.js";
 import { loadBinding } from "../../../src/native/binding.js";
 import type { NativeTokenizer } from "../../../src/native/binding-types.js";
-import { TINY_CODER } from "../../helpers/golden.js";
+import { TINY_CODER, withTemporaryDirectory } from "../../helpers/golden.js";
+import { writeRandomModel } from "../../helpers/random-model.js";
+import { SMALL } from "../../helpers/random-model-damage.js";
 
 const opened: NativeTokenizer[] = [];
 
@@ -34,6 +38,14 @@ describe("the addon", () => {
     for (const argument of [undefined, {}, 1]) {
       expect(() => new Constructor(argument)).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
     }
+  });
+
+  it("takes the largest end token that a config.json may name", async () => {
+    await withTemporaryDirectory(async (parent) => {
+      const config = { ...SMALL.config, eos_token_id: 2 ** 31 - 1 };
+      await using model = await loadModel(await writeRandomModel({ ...SMALL, config }, join(parent, "model")));
+      expect((await model.generate({ prompt: [1, 2, 3], maxTokens: 2 })).tokens).toHaveLength(2);
+    });
   });
 
   it("refuses a table of layers that is a list, before it makes a name of each element", async () => {
