@@ -3,15 +3,14 @@
 #include <new>
 
 #include "error.h"
-#include "io/file_guard.h"
 
 namespace punie::engine {
 
 void Adapters::load(const AdapterSpec& spec, const EventSink& sink) {
   try {
     const io::TensorStore store({spec.file}, spec.tensors);
-    io::FileGuard({spec.file}).check();
     auto adapter = std::make_shared<const nn::Adapter>(runtime_, layers_, store, spec.layers);
+    store.check_files();
     // What was computed while the engine was told to stop is worth nothing.
     if (runtime_.interrupted) throw Error("MODEL_DISPOSED", "The model has been disposed of.");
     loaded_[spec.id] = std::move(adapter);

@@ -1,8 +1,8 @@
 /** Opens a model that is on this machine. */
 import { type ChatTemplate, loadChatTemplate } from "../chat/template.js";
+import { importedGguf } from "../convert/gguf/imported-gguf.js";
 import type { LoadedEngine } from "../isolation/load-engine.js";
 import { openEngine } from "../isolation/open-engine.js";
-import { importedGguf } from "../convert/gguf/imported-gguf.js";
 import { longestContext } from "../models/longest-context.js";
 import { type ModelDirectory, openModelDirectory } from "../models/model-directory.js";
 import { resolveModel } from "../models/resolve-model.js";

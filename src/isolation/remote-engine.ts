@@ -1,6 +1,13 @@
 /** A model whose engine runs elsewhere: what a native model does, and one thing more, outliving its engine. */
 import { PunieError } from "../errors.js";
-import type { NativeEvent, NativeMemory, NativeModel, NativeRequest } from "../native/binding-types.js";
+import type {
+  NativeAdapterSpec,
+  NativeEvent,
+  NativeMemory,
+  NativeModel,
+  NativeRequest,
+} from "../native/binding-types.js";
+import { AdapterLog } from "./adapter-log.js";
 import type { EngineHost, OpenHost } from "./engine-host.js";
 import type { EngineSource, LoadedEngine } from "./load-engine.js";
 import type { FromEngine } from "./messages.js";
@@ -41,6 +48,7 @@ class RemoteEngine implements NativeModel {
   readonly #source: EngineSource;
   readonly #options: RemoteEngineOptions;
   readonly #requests = new Map<number, RequestLog>();
+  readonly #adapters = new AdapterLog();
   /** Undefined once it has ended. */
   #connection: Connection | undefined;
   #memory: NativeMemory = { modelBytes: 0, cacheBytes: 0, peakBytes: 0 };
@@ -66,9 +74,14 @@ class RemoteEngine implements NativeModel {
       message: (message) => {
         if (message.type === "events") this.#receive(message.events, message.memory);
         else if (message.type === "load-failed") fail(new PunieError(message.code, message.message));
-        else {
+        else if (message.type !== "loaded") {
+          this.#adapters.read(message);
+          this.#hold();
+        } else {
           this.#memory = message.memory;
           connection.ready = true;
+          // Before any request that may name one.
+          for (const spec of this.#adapters.specs) host.post({ type: "load-adapter", spec });
           this.#hold();
           succeed(message);
         }
@@ -102,6 +115,21 @@ class RemoteEngine implements NativeModel {
     if (this.#connection?.ready) this.#connection.host.post({ type: "cancel", id });
     // Between two engines nobody else ends it. Not at once: a native model never calls back from within a call.
     else queueMicrotask(() => this.#tell([log.finish("cancelled")]));
+  }
+
+  async loadAdapter(spec: NativeAdapterSpec): Promise<void> {
+    if (this.#disposal) throw new PunieError("MODEL_DISPOSED", "The model has been disposed of.");
+    if (!this.#connection && !this.#options.restart) throw this.#crashed(this.#crash);
+    const answer = this.#adapters.add(spec);
+    if (!this.#connection) void this.#restart();
+    else if (this.#connection.ready) this.#connection.host.post({ type: "load-adapter", spec });
+    this.#hold();
+    return await answer;
+  }
+
+  unloadAdapter(id: number): void {
+    this.#adapters.remove(id);
+    if (this.#connection?.ready) this.#connection.host.post({ type: "unload-adapter", id });
   }
 
   memory(): NativeMemory {
@@ -151,7 +179,7 @@ class RemoteEngine implements NativeModel {
   #hold(): void {
     const { host, ready } = this.#connection ?? {};
     if (!host) return;
-    if (!ready || this.#requests.size > 0 || this.#disposal) host.ref();
+    if (!ready || this.#requests.size > 0 || this.#adapters.waiting || this.#disposal) host.ref();
     else host.unref();
   }
 
@@ -159,6 +187,7 @@ class RemoteEngine implements NativeModel {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     this.#memory = { ...this.#memory, modelBytes: 0, cacheBytes: 0 };
+    this.#adapters.fail(this.#crashed(how));
     if (this.#disposal) {
       this.#tell([...this.#requests.values()].map((log) => log.finish("cancelled")));
       this.#disposal.done();

@@ -12,6 +12,8 @@ export class RequestLog {
   readonly #startedAt = performance.now();
   #firstTokenAt: number | undefined;
   #resumed = false;
+  /** Index in the prompt of the first token whose log-probability has not been told. */
+  #promptTold = 0;
   #crashes = 0;
   /** Its owner wants nothing more of it. */
   cancelled = false;
@@ -35,6 +37,11 @@ export class RequestLog {
       case "prefill":
         // The prompt was read before; what is read again is not progress.
         return this.#tokens.length > 0 ? undefined : event;
+      case "prompt-logprobs":
+        // Another engine begins the prompt again: what was told is not told twice.
+        if (event.first < this.#promptTold) return undefined;
+        this.#promptTold = event.first + event.logprobs.length;
+        return event;
       case "finish":
         return this.#resumed ? this.#whole(event) : event;
       default:
@@ -62,7 +69,8 @@ export class RequestLog {
     const soFar = new Uint32Array(length);
     soFar.set(prompt);
     soFar.set(this.#tokens, prompt.length);
-    return { ...this.#request, prompt: soFar, maxTokens: left };
+    const { promptLogprobs: _told, ...rest } = this.#request;
+    return { ...rest, prompt: soFar, maxTokens: left };
   }
 
   /** An end that no engine told. */

@@ -1,7 +1,7 @@
 /** The engine's end of an isolated model: does what messages say, and sends what comes of it. */
 import { PunieError } from "../errors.js";
 import { fromNative, loadBinding } from "../native/binding.js";
-import type { NativeEvent, NativeMemory, NativeModel } from "../native/binding-types.js";
+import type { NativeAdapterSpec, NativeEvent, NativeMemory, NativeModel } from "../native/binding-types.js";
 import { type EngineSource, loadEngine } from "./load-engine.js";
 import type { FromEngine, ToEngine } from "./messages.js";
 
@@ -41,6 +41,16 @@ export function serveEngine(port: EnginePort): void {
     }
   }
 
+  async function loadAdapter(spec: NativeAdapterSpec): Promise<void> {
+    try {
+      await native?.loadAdapter(spec);
+      port.post({ type: "adapter-loaded", id: spec.id });
+    } catch (error) {
+      const { code, message } = fromNative(error);
+      port.post({ type: "adapter-failed", id: spec.id, code, message });
+    }
+  }
+
   async function dispose(): Promise<void> {
     disposed = true;
     await native?.dispose();
@@ -57,6 +67,12 @@ export function serveEngine(port: EnginePort): void {
         return;
       case "cancel":
         native?.cancel(message.id);
+        return;
+      case "load-adapter":
+        void loadAdapter(message.spec);
+        return;
+      case "unload-adapter":
+        native?.unloadAdapter(message.id);
         return;
       case "dispose":
         void dispose();
