@@ -53,7 +53,7 @@ class QuantizedProduct {
   static constexpr int lanes = V::lanes;
 
  public:
-  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone};
+  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone, V::most_bytes};
 
   static int64_t scratch_floats(const QuantizedMatrix& w, const InputLayout& layout) {
     const int64_t inputs = layout.alone ? 0 : layout.blocks() * layout.most_inputs;
@@ -178,7 +178,9 @@ class QuantizedProduct {
 
   template <class Codes>
   void run_alone() {
-    if constexpr (V::alone && Codes::affine) {
+    if constexpr (Codes::affine && V::most_bytes > 0) {
+      return;  // multiplied as bytes, elsewhere
+    } else if constexpr (V::alone && Codes::affine) {
       layout_.unit < most_unit_columns ? multiply_alone<Codes, 32>() : multiply_alone<Codes, 64>();
     } else if constexpr (V::alone && Codes::bits == 4) {
       layout_.unit < 32 ? multiply_alone<Codes, 16>() : multiply_alone<Codes, 32>();

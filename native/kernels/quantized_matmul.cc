@@ -72,7 +72,9 @@ const QuantizedKernel& kernel() {
 
 }  // namespace
 
-InputFormat input_format(const QuantizedMatrix& w) { return {w.cols, w.group_size, w.bits == 4}; }
+InputFormat input_format(const QuantizedMatrix& w) {
+  return {w.cols, w.group_size, w.bits == 4, w.mode == QuantizationMode::affine};
+}
 
 InputLayout input_layout(const InputFormat& format, int64_t n) { return {format, n, kernel().shape}; }
 

@@ -9,7 +9,7 @@
 namespace punie::kernels {
 namespace {
 
-using RoundUnit = float (*)(const float*, int64_t, bool, int32_t*, int32_t&);
+using RoundUnit = float (*)(const float*, int64_t, PairOrder, int32_t*, int32_t&);
 
 RoundUnit choose_round_unit() {
 #if defined(__x86_64__)
@@ -20,17 +20,17 @@ RoundUnit choose_round_unit() {
 
 }  // namespace
 
-float round_unit_portable(const float* x, int64_t unit, bool nibbles, int32_t* pairs, int32_t& sum) {
+float round_unit_portable(const float* x, int64_t unit, PairOrder order, int32_t* pairs, int32_t& sum) {
   float largest = 0;
   float check = 0;  // stays zero unless a value is not finite
   for (int64_t i = 0; i < unit; ++i) {
     largest = std::max(largest, std::abs(x[i]));
     check += x[i] - x[i];
   }
-  const float factor = largest > 0 && check == 0 ? 32767.0f / largest : 0.0f;
+  const float factor = largest > 0 && check == 0 ? largest_rounded / largest : 0.0f;
   int16_t q[most_unit_columns];
   sum = 0;
-  const int64_t word = nibbles ? 8 : 4;
+  const int64_t word = order == PairOrder::nibbles ? 8 : order == PairOrder::bytes ? 4 : 2;
   for (int64_t i = 0; i < unit; ++i) {
     q[i] = static_cast<int16_t>(std::lrint(check == 0 ? x[i] * factor : 0.0f));
     sum += q[i];
@@ -40,8 +40,11 @@ float round_unit_portable(const float* x, int64_t unit, bool nibbles, int32_t* p
       const int16_t both[2] = {q[i + k], q[i + k + word / 2]};
       *pairs++ = std::bit_cast<int32_t>(both);
     }
-  return largest / 32767.0f + check;
+  return largest / largest_rounded + check;
 }
+
+/// The part of an input alone that a vector of words needs begins at a multiple of this many 32-bit pairs.
+static int64_t vector_pairs(const InputLayout& layout) { return layout.lanes * layout.pairs_of_word; }
 
 void round_block(const InputFormat& format, const InputLayout& layout, const float* x, int64_t block, float* rounded) {
   const RoundUnit round_unit = choose_round_unit();
@@ -56,16 +59,15 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
   std::fill(sums, sums + width * layout.groups, 0.0f);
   // Padding is multiplied too: by zeros, that nothing comes of it.
   if (layout.alone)
-    std::fill(all_pairs + layout.words / layout.lanes * layout.lanes * layout.pairs_of_word, all_pairs + layout.pairs,
-              0);
+    std::fill(all_pairs + layout.words / layout.lanes * vector_pairs(layout), all_pairs + layout.pairs, 0);
   if (inputs < width) std::memset(base, 0, sizeof(float) * static_cast<size_t>(sums - base));
 
+  const PairOrder order = layout.bytes ? PairOrder::columns : format.nibbles ? PairOrder::nibbles : PairOrder::bytes;
   for (int64_t u = 0; u < layout.units; ++u) {
     for (int64_t i = 0; i < inputs; ++i) {
       int32_t pairs[most_unit_columns / 2];
       int32_t sum;
-      const float scale =
-          round_unit(x + (first + i) * format.cols + u * layout.unit, layout.unit, format.nibbles, pairs, sum);
+      const float scale = round_unit(x + (first + i) * format.cols + u * layout.unit, layout.unit, order, pairs, sum);
       scales[u * width + i] = scale;
       float& group_sum = sums[u * layout.unit / format.group_size * width + i];
       group_sum = std::fma(scale, static_cast<float>(sum), group_sum);
@@ -75,7 +77,14 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
         continue;
       }
       const int64_t word = u * unit_words;
-      int32_t* to = all_pairs + word / layout.lanes * layout.lanes * layout.pairs_of_word;
+      int32_t* to = all_pairs + word / layout.lanes * vector_pairs(layout);
+#if defined(__x86_64__)
+      if (layout.bytes) {
+        split_unit_avx512(reinterpret_cast<const int16_t*>(pairs), layout.unit, format.nibbles,
+                          reinterpret_cast<char*>(to + word % layout.lanes));
+        continue;
+      }
+#endif
       for (int64_t w = 0; w < unit_words; ++w) {
         // A unit may reach over two vectors.
         const int64_t at = word % layout.lanes + w;

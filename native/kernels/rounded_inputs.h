@@ -1,16 +1,19 @@
 #pragma once
 // The inputs of a quantized product, rounded to 16 bits.
 //
-// An input row is rounded to integers of at most 32767 in magnitude, with a scale for every unit of 32 or 64 columns:
-// an error of at most 1/65534 of the largest magnitude among them, finer than bf16 by two hundred times. Products with
-// the integers of the weights are then exact, two in one instruction. A group's bias is multiplied by the sum of the
-// rounded values: so a product is that of the true weights with the rounded inputs, but for float32's rounding, and
-// nothing is lost where scale * q and bias cancel.
+// An input row is rounded to integers of at most 32639 in magnitude, with a scale for every unit of 32 or 64 columns:
+// an error of at most 1/65278 of the largest magnitude among them, finer than bf16 by two hundred times. Products with
+// the integers of the weights are then exact, two in one instruction. The largest is 127 * 256 + 127, so that an
+// integer is also 256 times a signed byte and another, for instructions that multiply bytes. A group's bias is
+// multiplied by the sum of the rounded values: so a product is that of the true weights with the rounded inputs, but
+// for float32's rounding, and nothing is lost where scale * q and bias cancel.
 
 #include <algorithm>
 #include <cstdint>
 
 namespace punie::kernels {
+
+inline constexpr float largest_rounded = 32639;
 
 /// Columns that share a scale, at most: sums of 64 products of 8 and 16 bits stay below 2^31.
 inline constexpr int64_t most_unit_columns = 64;
@@ -21,6 +24,8 @@ struct InputFormat {
   int64_t group_size;
   /// The weights' words hold eight values of 4 bits; else four bytes.
   bool nibbles;
+  /// The weights are integers without sign, of 8 bits at most: they may be multiplied as bytes.
+  bool integers;
 
   bool operator==(const InputFormat&) const = default;
 };
@@ -30,6 +35,7 @@ struct KernelShape {
   int lanes;        // words of a vector
   int most_inputs;  // of a block
   bool alone;       // an input alone is laid out for whole vectors of words
+  int most_bytes;   // as many inputs, or fewer, are laid out each as one alone, and split into bytes
 };
 
 /// Where the parts of n rounded inputs lie, in floats: blocks of up to `most_inputs`, each with its integers (two
@@ -38,10 +44,13 @@ struct KernelShape {
 /// The columns of a pair are those that a shift and a mask bring to the two halves of a word: c and c + 4 of eight
 /// nibbles, c and c + 2 of four bytes. In a block of many inputs the values of a pair, unit or group stand side by
 /// side: [pair][input]. The pairs of an input alone are grouped by vectors of words: [vector][pair of the word][word].
+/// Inputs split into bytes lie one after another; each is, for each vector of words, the high and then the low bytes of
+/// what meets the weights' bytes; for nibbles, of what meets their low nibbles and then of what meets their high ones.
 struct InputLayout {
   int64_t n;
-  int most_inputs;
+  bool bytes;
   bool alone;
+  int most_inputs;
   int lanes;
   int pairs_of_word;
   int64_t words;
@@ -53,8 +62,9 @@ struct InputLayout {
 
   InputLayout(const InputFormat& format, int64_t inputs, const KernelShape& shape)
       : n(inputs),
-        most_inputs(shape.most_inputs),
-        alone(inputs == 1 && shape.alone),
+        bytes(format.integers && inputs <= shape.most_bytes),
+        alone(bytes || (inputs == 1 && shape.alone)),
+        most_inputs(alone ? 1 : shape.most_inputs),
         lanes(shape.lanes),
         pairs_of_word(format.nibbles ? 4 : 2),
         words(format.cols / (2 * pairs_of_word)),
@@ -63,7 +73,10 @@ struct InputLayout {
         groups(format.cols / format.group_size),
         pairs((words + lanes - 1) / lanes * lanes * pairs_of_word) {}
 
-  int64_t input_floats() const { return pairs + units + groups; }
+  int64_t input_floats() const {
+    // Of several that are laid out as one alone, each begins at a vector.
+    return alone ? (pairs + units + groups + lanes - 1) / lanes * lanes : pairs + units + groups;
+  }
   int64_t blocks() const { return (n + most_inputs - 1) / most_inputs; }
   /// Inputs of a block, the last one's padding among them: kernels are made for some widths only.
   int width(int64_t block) const {
@@ -80,11 +93,20 @@ struct InputLayout {
 /// that is not, which the engine notices.
 void round_block(const InputFormat& format, const InputLayout& layout, const float* x, int64_t block, float* rounded);
 
-/// Rounds `unit` values (a multiple of 16) into pairs, in the words' order. Returns their scale and the sum of the
-/// integers in `sum`.
-float round_unit_portable(const float* x, int64_t unit, bool nibbles, int32_t* pairs, int32_t& sum);
+/// Which columns share a pair.
+enum class PairOrder {
+  columns,  // neighbours
+  nibbles,  // c and c + 4 of eight
+  bytes,    // c and c + 2 of four
+};
+
+/// Rounds `unit` values (a multiple of 16) into pairs. Returns their scale and the sum of the integers in `sum`.
+float round_unit_portable(const float* x, int64_t unit, PairOrder order, int32_t* pairs, int32_t& sum);
 #if defined(__x86_64__)
-float round_unit_avx2(const float* x, int64_t unit, bool nibbles, int32_t* pairs, int32_t& sum);
+float round_unit_avx2(const float* x, int64_t unit, PairOrder order, int32_t* pairs, int32_t& sum);
+
+/// Splits `unit` integers (a multiple of 32) into bytes, laid out as above from `to` on.
+void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* to);
 #endif
 
 }  // namespace punie::kernels

@@ -4,7 +4,7 @@
 
 namespace punie::kernels {
 
-float round_unit_avx2(const float* x, int64_t unit, bool nibbles, int32_t* pairs, int32_t& sum) {
+float round_unit_avx2(const float* x, int64_t unit, PairOrder pair_order, int32_t* pairs, int32_t& sum) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   __m256 largest = _mm256_setzero_ps();
   __m256 checks = _mm256_setzero_ps();
@@ -17,14 +17,18 @@ float round_unit_avx2(const float* x, int64_t unit, bool nibbles, int32_t* pairs
   most = _mm_max_ps(most, _mm_movehl_ps(most, most));
   const float magnitude = _mm_cvtss_f32(_mm_max_ss(most, _mm_movehdup_ps(most)));
   const bool finite = _mm256_movemask_ps(_mm256_cmp_ps(checks, checks, _CMP_UNORD_Q)) == 0;
-  const __m256 factor = _mm256_set1_ps(magnitude > 0 && finite ? 32767.0f / magnitude : 0.0f);
+  const __m256 factor = _mm256_set1_ps(magnitude > 0 && finite ? largest_rounded / magnitude : 0.0f);
 
   // 16-bit values of a word's columns to pairs: 0 4 1 5 2 6 3 7 of eight, 0 2 1 3 of four.
   const __m256i of_nibbles =
       _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
   const __m256i of_bytes =
       _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
-  const __m256i order = nibbles ? of_nibbles : of_bytes;
+  const __m256i of_columns =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  const __m256i order = pair_order == PairOrder::nibbles ? of_nibbles
+                        : pair_order == PairOrder::bytes ? of_bytes
+                                                         : of_columns;
   __m256i sums = _mm256_setzero_si256();
   for (int64_t i = 0; i < unit; i += 16) {
     const __m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), factor));
@@ -37,7 +41,7 @@ float round_unit_avx2(const float* x, int64_t unit, bool nibbles, int32_t* pairs
   total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0x4e));
   total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0xb1));
   sum = finite ? _mm_cvtsi128_si32(total) : 0;
-  return magnitude / 32767.0f + (finite ? 0.0f : __builtin_nanf(""));
+  return magnitude / largest_rounded + (finite ? 0.0f : __builtin_nanf(""));
 }
 
 }  // namespace punie::kernels

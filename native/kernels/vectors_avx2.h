@@ -14,6 +14,8 @@ struct Avx2 {
   static constexpr int most_inputs = 12;
   /// An input alone is multiplied by rows as they lie.
   static constexpr bool alone = true;
+  /// Inputs that are multiplied by bytes.
+  static constexpr int most_bytes = 0;
 
   using Ints = __m256i;
   using Floats = __m256;

@@ -18,6 +18,8 @@ struct Avx512 {
   static constexpr int most_inputs = 12;
   /// An input alone is multiplied by rows as they lie.
   static constexpr bool alone = true;
+  /// Inputs that are multiplied by bytes.
+  static constexpr int most_bytes = 4;
 
   using Ints = __m512i;
   using Floats = __m512;

@@ -16,6 +16,8 @@ struct Portable {
   static constexpr int most_inputs = 4;
   /// Without a cheap transposition of sums, an input alone takes the way of many.
   static constexpr bool alone = false;
+  /// Inputs that are multiplied by bytes.
+  static constexpr int most_bytes = 0;
 
   struct Ints {
     uint32_t at[lanes];

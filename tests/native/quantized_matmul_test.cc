@@ -25,7 +25,7 @@ void check_shape(int64_t rows, int64_t cols, int bits, int group_size, FloatType
   Random random(7);
   const std::vector<float> bias = random.floats(rows);
   const Parallel one, two{&ThreadPool::shared(), 2};
-  for (const int64_t n : {1, 2, 5, 33}) {
+  for (const int64_t n : {1, 2, 3, 4, 5, 33}) {
     const std::string what = isa + ", " + std::to_string(bits) + " bits, group " + std::to_string(group_size) + ", " +
                              type_name(type) + ", " + std::to_string(rows) + "x" + std::to_string(cols) + ", n " +
                              std::to_string(n);
@@ -65,7 +65,7 @@ const Test odd_sizes("quantized_matmul is exact at odd row counts and around its
 const Test same_everywhere("an element of quantized_matmul has the same bits with every instruction set", [] {
   for (const int bits : {2, 3, 4, 5, 6, 8})
     for (const int group_size : {32, 64, 128})
-      for (const int64_t n : {1, 2, 3, 11, 25}) {
+      for (const int64_t n : {1, 2, 3, 4, 11, 25}) {
         const int64_t rows = 43, cols = 13 * 128;
         const StoredMatrix stored = random_quantized(rows, cols, bits, group_size, FloatType::bf16, 17);
         const QuantizedMatrix w{stored.weight.data(),

@@ -145,7 +145,7 @@ inline void check_product(const std::vector<double>& values, int64_t rows, int64
           for (int64_t k = c; k < c + rounded_unit; ++k) {
             largest = std::max(largest, std::abs(static_cast<double>(x[static_cast<size_t>(i * cols + k)])));
           }
-          half_step = largest / 32767 / 2;
+          half_step = largest / kernels::largest_rounded / 2;
         }
         rounding += std::abs(weight) * half_step;
       }
