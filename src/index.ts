@@ -34,6 +34,7 @@ export type { DownloadEvent } from "./hub/download-events.js";
 export type { DownloadResult } from "./hub/download-model.js";
 export { downloadModel } from "./hub/download-on-request.js";
 export type { DownloadOptions } from "./hub/download-options.js";
+export type { MemoryPressure } from "./memory/pressure.js";
 export { type ListOptions, listModels, type ModelInfo } from "./models/list-models.js";
 export { type ResolvedModel, type ResolveOptions, resolveModel } from "./models/resolve-model.js";
 export type { NativeMemory as Memory } from "./native/binding-types.js";

@@ -303,6 +303,9 @@ engine::EngineOptions read_engine_options(const Napi::Object& options) {
   read.context_length = integer(options, "contextLength", 1, kMostDimension);
   read.prefill_chunk = integer(options, "prefillChunk", 1, kMostDimension);
   read.stock_ops = boolean_or(options, "stockOps", false);
+  if (!options.Get("cacheBytes").IsUndefined()) {
+    read.most_cache_bytes = static_cast<std::size_t>(integer(options, "cacheBytes", 0, kMostSafe));
+  }
   return read;
 }
 

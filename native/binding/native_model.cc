@@ -35,6 +35,7 @@ Napi::FunctionReference NativeModel::define(Napi::Env env) {
                                           InstanceMethod<&NativeModel::cancel>("cancel"),
                                           InstanceMethod<&NativeModel::load_adapter>("loadAdapter"),
                                           InstanceMethod<&NativeModel::unload_adapter>("unloadAdapter"),
+                                          InstanceMethod<&NativeModel::release_caches>("releaseCaches"),
                                           InstanceMethod<&NativeModel::memory>("memory"),
                                           InstanceMethod<&NativeModel::dispose>("dispose"),
                                       }));
@@ -101,11 +102,14 @@ void NativeModel::unload_adapter(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { session_->unload_adapter(to_integer(info[0], "id", 1, std::int64_t{1} << 53)); });
 }
 
+void NativeModel::release_caches(const Napi::CallbackInfo&) { session_->release_caches(); }
+
 Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {
   const auto memory = session_->memory();
   auto object = Napi::Object::New(info.Env());
   object.Set("modelBytes", static_cast<double>(memory.model_bytes));
   object.Set("cacheBytes", static_cast<double>(memory.cache_bytes));
+  object.Set("workBytes", static_cast<double>(memory.work_bytes));
   object.Set("peakBytes", peak_bytes());
   return object;
 }

@@ -24,6 +24,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   void cancel(const Napi::CallbackInfo& info);
   Napi::Value load_adapter(const Napi::CallbackInfo& info);
   void unload_adapter(const Napi::CallbackInfo& info);
+  void release_caches(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 

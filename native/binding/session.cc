@@ -74,7 +74,11 @@ void Session::abandon() {
   engine_->stop();
 }
 
-engine::Memory Session::memory() const { return engine_ ? engine_->memory() : engine::Memory{0, 0}; }
+engine::Memory Session::memory() const { return engine_ ? engine_->memory() : engine::Memory{}; }
+
+void Session::release_caches() {
+  if (!disposed_) engine_->release();
+}
 
 /// On the owner thread.
 void Session::push(engine::Event event) {
@@ -99,6 +103,7 @@ void Session::drain(Napi::Env env, Napi::Function on_events) {
       release(env);
     }
   }
+  tell_memory(env);
   if (batch.Length() > 0) on_events.Call({batch});
   for (const auto& event : events) settle(env, event);
 }
@@ -131,6 +136,7 @@ void Session::settle_adapter(Napi::Env env, const engine::AdapterEvent& event) {
 void Session::stopped(Napi::Env env) {
   engine_.reset();
   ended_ = true;
+  tell_memory(env);
   env.GetInstanceData<Environment>()->sessions.erase(this);
   for (const auto& [id, deferred] : std::exchange(adapters_, {})) {
     deferred.Reject(to_js(env, "MODEL_DISPOSED", "The model has been disposed of.").Value());
@@ -138,6 +144,14 @@ void Session::stopped(Napi::Env env) {
   for (const auto& deferred : std::exchange(disposals_, {})) deferred.Resolve(env.Undefined());
   napi_remove_env_cleanup_hook(env, at_teardown, this);
   napi_release_threadsafe_function(wake_, napi_tsfn_release);
+}
+
+/// What a forgotten model holds is seen by the garbage collector only as far as it is told.
+void Session::tell_memory(Napi::Env env) {
+  const auto bytes = static_cast<std::int64_t>(memory().private_bytes);
+  if (bytes == told_bytes_) return;
+  std::int64_t total = 0;
+  napi_adjust_external_memory(env, bytes - std::exchange(told_bytes_, bytes), &total);
 }
 
 void Session::hold(Napi::Env env) {

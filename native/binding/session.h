@@ -39,6 +39,8 @@ class Session {
   void abandon();
 
   engine::Memory memory() const;
+  /// See Engine::release.
+  void release_caches();
   std::int64_t vocabulary() const { return vocabulary_; }
   std::int64_t context_length() const { return context_length_; }
 
@@ -51,6 +53,7 @@ class Session {
   void settle(Napi::Env env, const engine::Event& event);
   void settle_adapter(Napi::Env env, const engine::AdapterEvent& event);
   void stopped(Napi::Env env);
+  void tell_memory(Napi::Env env);
   void hold(Napi::Env env);
   void release(Napi::Env env);
 
@@ -70,6 +73,7 @@ class Session {
   bool disposed_ = false;
   bool ended_ = false;
   int holds_ = 0;
+  std::int64_t told_bytes_ = 0;  // of memory, to the garbage collector
 
   std::mutex mutex_;
   std::vector<engine::Event> queue_;  // guarded by mutex_

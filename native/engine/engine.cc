@@ -1,6 +1,11 @@
 #include "engine/engine.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <new>
+#include <utility>
 
 #include "engine/process_exit.h"
 #include "engine/scheduler.h"
@@ -36,6 +41,14 @@ mx::Stream make_stream(Device device) {
   mx::eval(probe);
   mx::synchronize(stream);
   return stream;
+}
+
+/// Memory that was freed to the system: the C library keeps it for later, and there may be no later.
+void return_free_memory() {
+  mx::clear_cache();
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 /// What was read of a file that could not be read is no reason to blame anything else.
@@ -99,6 +112,12 @@ void Engine::stop() {
   wake_.notify_one();
 }
 
+void Engine::release() {
+  const std::lock_guard lock(mutex_);
+  release_ = true;
+  wake_.notify_one();
+}
+
 void Engine::join() {
   std::call_once(joined_, [this] { thread_.join(); });
 }
@@ -114,6 +133,7 @@ void Engine::run() {
     sink_(LoadFailedEvent{"INTERNAL", e.what()});
   }
   mx::clear_streams();
+  return_free_memory();
   sink_(StoppedEvent{});
 }
 
@@ -127,9 +147,10 @@ void Engine::load_and_serve() {
   arm_exit_handler();
   nn::Weights weights(runtime, store, std::move(spec_.quantization));
   const auto model = load_model(spec_.config, weights, store);
-  model_bytes_ = weights.bytes();
+  use_.model_bytes = weights.bytes();
   sink_(LoadedEvent{});
-  Scheduler scheduler(*model, runtime, interrupt_, store, options_.context_length, options_.prefill_chunk, sink_);
+  Scheduler scheduler(*model, runtime, interrupt_, store, options_.context_length, options_.prefill_chunk,
+                      options_.most_cache_bytes, use_, sink_);
   Adapters adapters(runtime, weights.adaptable());
   serve(scheduler, adapters);
 }
@@ -142,15 +163,14 @@ void Engine::serve(Scheduler& scheduler, Adapters& adapters) {
     }
     if (!deliver(scheduler, adapters)) break;
     if (!scheduler.idle()) scheduler.step();
-    cache_bytes_ = scheduler.cache_bytes();
+    scheduler.measure();
   }
   scheduler.cancel_all();
-  cache_bytes_ = 0;
 }
 
 /// Under the lock.
 bool Engine::has_posts() const {
-  return !inbox_.empty() || !cancelled_.empty() || !to_load_.empty() || !to_unload_.empty();
+  return release_ || !inbox_.empty() || !cancelled_.empty() || !to_load_.empty() || !to_unload_.empty();
 }
 
 /// Hands what has been posted to the scheduler; false when the engine is to stop. Requests come after the adapters that
@@ -160,8 +180,10 @@ bool Engine::deliver(Scheduler& scheduler, Adapters& adapters) {
   std::vector<std::int64_t> cancelled, to_unload;
   std::vector<AdapterSpec> to_load;
   bool stop = false;
+  bool release = false;
   {
     const std::lock_guard lock(mutex_);
+    release = std::exchange(release_, false);
     arrived.swap(inbox_);
     cancelled.swap(cancelled_);
     to_load.swap(to_load_);
@@ -182,6 +204,10 @@ bool Engine::deliver(Scheduler& scheduler, Adapters& adapters) {
   for (const auto adapter : to_unload) adapters.unload(adapter);
   if (stop) return false;
   for (const auto request : cancelled) scheduler.cancel(request);
+  if (release) {
+    scheduler.release();
+    return_free_memory();
+  }
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -10,6 +11,7 @@
 #include "engine/adapters.h"
 #include "engine/events.h"
 #include "engine/interrupt.h"
+#include "engine/memory_use.h"
 #include "engine/request.h"
 #include "engine/sequence.h"
 #include "io/tensor_store.h"
@@ -38,11 +40,8 @@ struct EngineOptions {
   std::int64_t prefill_chunk = 512;
   /// MLX's own operations on the CPU too.
   bool stock_ops = false;
-};
-
-struct Memory {
-  std::size_t model_bytes;
-  std::size_t cache_bytes;
+  /// Of KV caches, all together.
+  std::size_t most_cache_bytes = std::numeric_limits<std::size_t>::max();
 };
 
 /// One model and its owner thread, which alone loads it, runs it and frees it, because an MLX graph belongs to the
@@ -63,11 +62,13 @@ class Engine {
   void load_adapter(AdapterSpec spec);
   /// Requests that were started before keep it.
   void unload_adapter(std::int64_t adapter);
+  /// Frees what is kept for requests to come, soon.
+  void release();
   /// Ends all requests as cancelled, then the thread; returns at once.
   void stop();
   /// Waits for the thread, which must have been told to stop or have failed to load.
   void join();
-  Memory memory() const { return {model_bytes_, cache_bytes_}; }
+  Memory memory() const { return use_.read(); }
 
  private:
   void run();
@@ -88,9 +89,9 @@ class Engine {
   std::vector<AdapterSpec> to_load_;     // guarded by mutex_
   std::vector<std::int64_t> to_unload_;  // guarded by mutex_
   bool stop_ = false;                    // guarded by mutex_
+  bool release_ = false;                 // guarded by mutex_
 
-  std::atomic<std::size_t> model_bytes_{0};
-  std::atomic<std::size_t> cache_bytes_{0};
+  MemoryUse use_;
   std::once_flag joined_;
   std::thread thread_;
 };

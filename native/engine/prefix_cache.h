@@ -17,6 +17,7 @@ class PrefixCache {
   std::shared_ptr<nn::KvCache> take(std::span<const std::int32_t> prompt, std::int64_t adapter);
   /// Keeps `cache`, which holds the first `cache->length()` of `tokens` as computed with this adapter (0: none).
   void keep(std::shared_ptr<nn::KvCache> cache, std::vector<std::int32_t> tokens, std::int64_t adapter);
+  void drop() { cache_ = nullptr; }
   std::size_t bytes() const { return cache_ ? cache_->bytes() : 0; }
 
  private:

@@ -53,22 +53,74 @@ void Scheduler::step() {
   decode();
 }
 
-std::size_t Scheduler::cache_bytes() const {
+void Scheduler::measure() {
   auto bytes = prefix_cache_.bytes();
   for (const auto& sequence : active_) bytes += sequence.cache->bytes();
-  return bytes;
+  use_.cache_bytes = bytes;
+  use_.work_bytes = runtime_.buffers->most_bytes();
+  use_.private_bytes = bytes + runtime_.buffers->bytes() + (runtime_.use_kernels ? 0 : use_.model_bytes.load());
 }
 
 void Scheduler::admit() {
   while (active_.size() < kMostActive && !waiting_.empty()) {
+    if (!has_room(waiting_.front())) {
+      if (!active_.empty()) return;
+      refuse(waiting_.front());
+      waiting_.pop_front();
+      continue;
+    }
     auto& sequence = active_.emplace_back(std::move(waiting_.front()));
     waiting_.pop_front();
     sequence.begun = Clock::now();
     sequence.tokens = sequence.request.prompt;
     if (sequence.reuses_prefix()) sequence.cache = prefix_cache_.take(sequence.tokens, sequence.request.adapter);
     if (!sequence.cache) sequence.cache = model_.make_cache();
+    make_room(sequence);
     sequence.cached_tokens = sequence.cache->length();
   }
+}
+
+std::int64_t Scheduler::most_positions(const Sequence& sequence) const {
+  const auto wanted = sequence.request.max_tokens;
+  const auto prompt = sequence.prompt_tokens();
+  return wanted > context_length_ - prompt ? context_length_ : prompt + wanted;
+}
+
+/// What the caches of the running requests may grow to.
+std::size_t Scheduler::reserved_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& sequence : active_) {
+    bytes += std::max(sequence.cache->bytes(), sequence.cache->bytes_for(most_positions(sequence)));
+  }
+  return bytes;
+}
+
+bool Scheduler::has_room(const Sequence& sequence) const {
+  return reserved_bytes() + model_.make_cache()->bytes_for(most_positions(sequence)) <= most_cache_bytes_;
+}
+
+/// Keeps an admitted sequence's cache, and with it all of them, within the limit: what is left over from another
+/// request may be larger than what this one needs.
+void Scheduler::make_room(Sequence& sequence) {
+  if (reserved_bytes() > most_cache_bytes_) sequence.cache = model_.make_cache();
+  sequence.cache->expect_at_most(most_positions(sequence));
+  if (prefix_cache_.bytes() + reserved_bytes() > most_cache_bytes_) prefix_cache_.drop();
+}
+
+void Scheduler::refuse(const Sequence& sequence) {
+  const auto positions = most_positions(sequence);
+  sink_(ErrorEvent{sequence.request.id, "OUT_OF_MEMORY",
+                   "The keys and values of " + std::to_string(positions) + " tokens, prompt and answer, take " +
+                       std::to_string(model_.make_cache()->bytes_for(positions)) +
+                       " bytes; this model's caches may take " + std::to_string(most_cache_bytes_) +
+                       " (cacheBytes, or what was left of the memory when it was loaded). Ask for fewer tokens, or "
+                       "load it with more "
+                       "room."});
+}
+
+void Scheduler::release() {
+  prefix_cache_.drop();
+  runtime_.buffers->trim();
 }
 
 /// The next chunk: of one prompt that an answer follows, so that its first token does not wait for others' prompts, or
@@ -201,6 +253,7 @@ std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows) {
   weights_.check_files();
   for (auto& reader : readers) reader.tell(sink_);
   for (const auto& [sequence, count] : rows) sequence->cache->advance(count);
+  measure();  // before anybody is told what has come of it
   if (!want_logits) return std::vector<float>{};
   return std::vector<float>(values.begin(), values.end());
 }

@@ -8,6 +8,7 @@
 
 #include "engine/events.h"
 #include "engine/interrupt.h"
+#include "engine/memory_use.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
 #include "io/tensor_store.h"
@@ -20,15 +21,19 @@ namespace punie::engine {
 /// every sequence that has its prompt behind it. Lives on the owner thread.
 class Scheduler {
  public:
-  /// `weights`: the mapped files, checked before and after each pass.
+  /// `weights`: the mapped files, checked before and after each pass. `most_cache_bytes`: of all KV caches together,
+  /// the kept one's too: requests wait, and one that can't fit alone is refused.
   Scheduler(const models::Model& model, nn::Runtime& runtime, Interrupt& interrupt, const io::TensorStore& weights,
-            std::int64_t context_length, std::int64_t prefill_chunk, const EventSink& sink)
+            std::int64_t context_length, std::int64_t prefill_chunk, std::size_t most_cache_bytes, MemoryUse& use,
+            const EventSink& sink)
       : model_(model),
         runtime_(runtime),
         interrupt_(interrupt),
         weights_(weights),
         context_length_(context_length),
         prefill_chunk_(prefill_chunk),
+        most_cache_bytes_(most_cache_bytes),
+        use_(use),
         sink_(sink) {}
 
   void add(Sequence sequence) { waiting_.push_back(std::move(sequence)); }
@@ -37,7 +42,10 @@ class Scheduler {
   bool idle() const { return waiting_.empty() && active_.empty(); }
   /// Does one prompt chunk and one token of each running sequence. An error ends the sequences it befell.
   void step();
-  std::size_t cache_bytes() const;
+  /// Says what memory is in use.
+  void measure();
+  /// Frees what is kept for requests to come.
+  void release();
 
  private:
   /// Some of a sequence's tokens that are not in its cache yet.
@@ -57,6 +65,11 @@ class Scheduler {
   };
 
   void admit();
+  std::int64_t most_positions(const Sequence& sequence) const;
+  std::size_t reserved_bytes() const;
+  bool has_room(const Sequence& sequence) const;
+  void make_room(Sequence& sequence);
+  void refuse(const Sequence& sequence);
   void prefill();
   std::vector<Row> prompt_rows();
   void read_on(Sequence& sequence, std::span<const float> logits);
@@ -74,6 +87,8 @@ class Scheduler {
   const io::TensorStore& weights_;
   const std::int64_t context_length_;
   const std::int64_t prefill_chunk_;
+  const std::size_t most_cache_bytes_;
+  MemoryUse& use_;
   const EventSink& sink_;
   std::deque<Sequence> waiting_;
   std::list<Sequence> active_;

@@ -78,7 +78,7 @@ Tensor Attention::attend_kernels(Pass& pass, const Rope& rope, const Tensor& q, 
   std::int64_t row = 0, pieces = 0, state_floats = 0;
   for (const auto& [cache, count] : pass.batch().segments) {
     auto& kept = cache->kernel_layer(layer);
-    kept.reserve(cache->length() + count, cache->length());
+    kept.reserve(cache->grown(kept.capacity(), cache->length() + count), cache->length());
     const kernels::Attention attention(kept.view(), count, heads, cache->length(), window, scale, threads);
     parts.push_back({attention, row, count, pieces, nullptr});
     row += count;

@@ -13,13 +13,14 @@ mx::array heads_of(const mx::array& x, int begin, int count, int heads, int dim,
 }
 
 /// Writes `update` [1, heads, count, dim] at `position` of `store`, which grows as needed, and returns all up to it.
-mx::array append(std::optional<mx::array>& store, const mx::array& update, int position, const mx::Stream& s) {
+mx::array append(const KvCache& cache, std::optional<mx::array>& store, const mx::array& update, int position,
+                 const mx::Stream& s) {
   const int heads = update.shape(1);
   const int count = update.shape(2);
   const int dim = update.shape(3);
   const int end = position + count;
   const auto capacity = store ? store->shape(2) : 0;
-  const auto wanted = static_cast<int>(KvCache::grown(capacity, end));
+  const auto wanted = static_cast<int>(cache.grown(capacity, end));
   if (!store) {
     store = mx::zeros({1, heads, wanted, dim}, update.dtype(), s);
   } else if (wanted > capacity) {
@@ -59,8 +60,8 @@ Tensor Attention::attend_stock(Pass& pass, const Rope& rope, const Tensor& q, co
     const auto queries = rope.stock(runtime, heads_at(q, begin, count, heads, q_norm), position);
     const auto keys = rope.stock(runtime, heads_at(k, begin, count, kv_heads, k_norm), position);
     const auto values = heads_at(v, begin, count, kv_heads, std::nullopt);
-    const auto all_keys = append(cache.keys, keys, position, s);
-    const auto all_values = append(cache.values, values, position, s);
+    const auto all_keys = append(*segment.cache, cache.keys, keys, position, s);
+    const auto all_values = append(*segment.cache, cache.values, values, position, s);
     const bool windowed = window > 0 && position + count > window;
     const auto mask =
         windowed ? std::optional(window_mask(position, count, static_cast<int>(window), s)) : std::nullopt;

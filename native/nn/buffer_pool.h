@@ -29,6 +29,8 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
       free_.pop_back();
     } else {
       taken = {Memory(new (std::align_val_t{kAlignment}) float[size + 1]), size};
+      bytes_ += size * sizeof(float);
+      most_bytes_ = std::max(most_bytes_, bytes_);
     }
     float* data = taken.memory.get();
     // The memory goes back when the last handle does, unless the pool is gone by then.
@@ -46,9 +48,16 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
 
   /// Frees what is not in use.
   void trim() {
-    free_.clear();
-    let_go_.clear();
+    for (auto* pieces : {&free_, &let_go_}) {
+      for (const auto& piece : *pieces) bytes_ -= piece.size * sizeof(float);
+      pieces->clear();
+    }
   }
+
+  /// Bytes in use and kept for later use.
+  std::size_t bytes() const { return bytes_; }
+  /// The most that there ever were at once.
+  std::size_t most_bytes() const { return most_bytes_; }
 
  private:
   static constexpr std::size_t kAlignment = 64;
@@ -63,6 +72,8 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
   };
   std::vector<Piece> free_;
   std::vector<Piece> let_go_;
+  std::size_t bytes_ = 0;
+  std::size_t most_bytes_ = 0;
 };
 
 }  // namespace punie::nn

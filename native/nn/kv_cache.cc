@@ -11,17 +11,20 @@ namespace {
 /// Positions a cache grows by, at least.
 constexpr std::int64_t kStep = 256;
 
-}  // namespace
-
-std::int64_t KvCache::grown(std::int64_t capacity, std::int64_t positions) {
-  if (positions <= capacity) return capacity;
-  const auto wanted = std::max(positions, capacity + capacity / 4);
-  return (wanted + kStep - 1) / kStep * kStep;
+std::int64_t whole_steps(std::int64_t positions) {
+  return positions / kStep * kStep + (positions % kStep != 0 ? kStep : 0);
 }
 
-void KernelLayerCache::reserve(std::int64_t positions, std::int64_t used) {
-  const auto capacity = KvCache::grown(capacity_, positions);
-  if (capacity == capacity_) return;
+}  // namespace
+
+std::int64_t KvCache::grown(std::int64_t capacity, std::int64_t positions) const {
+  if (positions <= capacity) return capacity;
+  const auto ahead = std::min(capacity + capacity / 4, most_positions_);
+  return whole_steps(std::max(positions, ahead));
+}
+
+void KernelLayerCache::reserve(std::int64_t capacity, std::int64_t used) {
+  if (capacity <= capacity_) return;
   // `of_head(capacity)`: values of a head. What is in use of it, whole blocks of keys, comes first.
   const auto blocks = (used + kernels::key_block - 1) / kernels::key_block * kernels::key_block;
   const auto grow = [&](auto& memory, const auto& of_head) {
@@ -41,13 +44,16 @@ void KernelLayerCache::reserve(std::int64_t positions, std::int64_t used) {
   capacity_ = capacity;
 }
 
-std::size_t KernelLayerCache::bytes() const {
-  const auto values = kernels::key_values(capacity_, head_dim_) + kernels::value_values(capacity_, head_dim_);
-  return static_cast<std::size_t>(kv_heads_ * values) * sizeof(std::int16_t) +
-         static_cast<std::size_t>(kv_heads_ * capacity_) * 2 * sizeof(float);
+std::size_t KernelLayerCache::bytes(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim) {
+  const auto values = kernels::key_values(capacity, head_dim) + kernels::value_values(capacity, head_dim);
+  return static_cast<std::size_t>(kv_heads * values) * sizeof(std::int16_t) +
+         static_cast<std::size_t>(kv_heads * capacity) * 2 * sizeof(float);
 }
 
-KvCache::KvCache(const Runtime& runtime, const std::vector<LayerCacheShape>& layers) {
+KvCache::KvCache(const Runtime& runtime, const std::vector<LayerCacheShape>& layers)
+    : shapes_(layers),
+      use_kernels_(runtime.use_kernels),
+      stock_element_bytes_(static_cast<std::size_t>(mx::size_of(runtime.compute_dtype))) {
   layers_.reserve(layers.size());
   for (const auto& shape : layers) {
     if (const auto* attention = std::get_if<AttentionCacheShape>(&shape)) {
@@ -73,6 +79,21 @@ void KvCache::advance(std::int64_t positions) {
     if (auto* state = std::get_if<KernelRecurrentCache>(&layer)) state->advance();
     if (auto* state = std::get_if<StockRecurrentCache>(&layer)) state->advance();
   }
+}
+
+std::size_t KvCache::bytes_for(std::int64_t positions) const {
+  const auto capacity = whole_steps(positions);
+  std::size_t bytes = 0;
+  for (const auto& shape : shapes_) {
+    if (const auto* state = std::get_if<RecurrentCacheShape>(&shape)) {
+      bytes += static_cast<std::size_t>(2 * (state->inputs + state->state)) * sizeof(float);
+      continue;
+    }
+    const auto [kv_heads, head_dim] = std::get<AttentionCacheShape>(shape);
+    bytes += use_kernels_ ? KernelLayerCache::bytes(capacity, kv_heads, head_dim)
+                          : static_cast<std::size_t>(2 * capacity * kv_heads * head_dim) * stock_element_bytes_;
+  }
+  return bytes;
 }
 
 std::size_t KvCache::bytes() const {

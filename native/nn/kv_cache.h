@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <variant>
@@ -18,12 +19,15 @@ class KernelLayerCache {
  public:
   KernelLayerCache(std::int64_t kv_heads, std::int64_t head_dim) : kv_heads_(kv_heads), head_dim_(head_dim) {}
 
-  /// Makes room for `positions` in all, keeping the first `used`.
-  void reserve(std::int64_t positions, std::int64_t used);
+  std::int64_t capacity() const { return capacity_; }
+  /// Makes room for `capacity` positions in all, whole blocks of keys, keeping the first `used`.
+  void reserve(std::int64_t capacity, std::int64_t used);
   kernels::KeyValueCache view() const {
     return {keys_.get(), key_scales_.get(), values_.get(), value_scales_.get(), capacity_, kv_heads_, head_dim_};
   }
-  std::size_t bytes() const;
+  std::size_t bytes() const { return bytes(capacity_, kv_heads_, head_dim_); }
+  /// Of a layer with room for `capacity` positions.
+  static std::size_t bytes(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim);
 
  private:
   std::int64_t kv_heads_;
@@ -65,19 +69,28 @@ class KvCache {
   /// Forgets them; what is before can be reused by a prompt that begins alike.
   void truncate(std::int64_t length) { length_ = length < length_ ? length : length_; }
   std::size_t bytes() const;
+  /// Bytes that room for `positions` takes.
+  std::size_t bytes_for(std::int64_t positions) const;
+  /// Says that no more positions than this will be filled: room for more is not made ahead.
+  void expect_at_most(std::int64_t positions) { most_positions_ = positions; }
 
   KernelLayerCache& kernel_layer(std::int64_t layer) { return std::get<KernelLayerCache>(layers_[layer]); }
   StockLayerCache& stock_layer(std::int64_t layer) { return std::get<StockLayerCache>(layers_[layer]); }
   KernelRecurrentCache& kernel_state(std::int64_t layer) { return std::get<KernelRecurrentCache>(layers_[layer]); }
   StockRecurrentCache& stock_state(std::int64_t layer) { return std::get<StockRecurrentCache>(layers_[layer]); }
 
-  /// The capacity to allocate for `positions`: whole steps, and a quarter more than there was.
-  static std::int64_t grown(std::int64_t capacity, std::int64_t positions);
+  /// The capacity to allocate for `positions`: whole steps, and a quarter more than there was, if so many are expected.
+  std::int64_t grown(std::int64_t capacity, std::int64_t positions) const;
 
  private:
   using Layer = std::variant<KernelLayerCache, StockLayerCache, KernelRecurrentCache, StockRecurrentCache>;
 
+  const std::vector<LayerCacheShape> shapes_;
+  const bool use_kernels_;
+  /// Of an element of MLX's arrays.
+  const std::size_t stock_element_bytes_;
   std::int64_t length_ = 0;
+  std::int64_t most_positions_ = std::numeric_limits<std::int64_t>::max();
   bool recurrent_ = false;
   std::vector<Layer> layers_;
 };

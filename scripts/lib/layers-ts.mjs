@@ -9,19 +9,20 @@ const MAY_IMPORT = {
   "package-root": [],
   native: [],
   isolation: ["native"],
+  memory: ["native/binding-types"],
   models: ["native/binding-types"],
   hub: ["models"],
   tokenizer: ["models", "native"],
   chat: ["models", "tokenizer"],
   convert: ["models", "native", "tokenizer"],
-  api: ["native", "isolation", "models", "tokenizer", "chat", "convert"],
+  api: ["native", "isolation", "memory", "models", "tokenizer", "chat", "convert"],
   bench: ["api", "models", "convert"],
   agent: ["api", "chat", "tokenizer", "models"],
   server: ["agent", "api", "chat", "tokenizer", "models"],
   acp: ["agent", "api", "chat", "tokenizer", "models"],
   "ai-sdk": ["agent", "api", "chat", "tokenizer", "models"],
   cli: ["acp", "server", "agent", "bench", "api", "chat", "tokenizer", "convert", "models", "native", "hub"],
-  index: ["api", "models", "hub", "native/binding-types"],
+  index: ["api", "models", "hub", "native/binding-types", "memory/pressure"],
 };
 
 /** What knows nothing of the rest of src/. */

@@ -11,8 +11,9 @@ import type { NativeBinding } from "../native/binding-types.js";
 import { hasTokenizer, loadTokenizer } from "../tokenizer/load-tokenizer.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { abortable } from "./abortable.js";
+import { chooseMemory, watchMemory } from "./choose-memory.js";
 import { endTokenIds } from "./end-tokens.js";
-import { type CheckedLoadOptions, checkLoadOptions, chooseContextLength, type LoadOptions } from "./load-options.js";
+import { type CheckedLoadOptions, checkLoadOptions, type LoadOptions } from "./load-options.js";
 import { Model } from "./model.js";
 import { invalidOption } from "./options.js";
 import { RequestRouter } from "./request-router.js";
@@ -71,6 +72,7 @@ export async function loadModelWith(
     endIds,
     maxContextLength: longestContext(directory.config),
     loadMs: performance.now() - startedAt,
+    onFreed: watchMemory(directory, native, checked.onMemoryPressure),
   });
   await setFirstAdapter(model, checked);
   onProgress?.({ phase: "ready" });
@@ -128,14 +130,14 @@ async function loadParts(
   templateLoading.catch(ignore);
   try {
     const directory = await openModelDirectory(path);
-    const contextLength = chooseContextLength(options.contextLength, longestContext(directory.config));
+    const { contextLength, cacheBytes } = await chooseMemory(directory, options);
     const template = await templateLoading;
     signal?.throwIfAborted();
 
     onProgress?.({ phase: "load" });
     const { device: asked, threads, prefillChunk, isolation, restart } = options;
     nativeLoading = openEngine(
-      { path, spec: directory.spec, device: asked, threads, contextLength, prefillChunk },
+      { path, spec: directory.spec, device: asked, threads, contextLength, prefillChunk, cacheBytes },
       { isolation, restart, binding, onEvents: router.deliver },
     );
     const loading = Promise.all([nativeLoading, tokenizerLoading]);

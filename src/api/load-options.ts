@@ -1,6 +1,7 @@
 /** The options of `loadModel`, checked once. */
 import { availableParallelism } from "node:os";
 import { ISOLATIONS, type Isolation } from "../isolation/open-engine.js";
+import type { MemoryPressure } from "../memory/pressure.js";
 import type { NativeDevice } from "../native/binding-types.js";
 import {
   checkBoolean,
@@ -27,9 +28,11 @@ export interface LoadOptions {
   modelsDir?: string | undefined;
   /**
    * Most tokens, prompt and answer together, of one request. Default: what the model was trained for, but no more than
-   * 32,768: a longer cache takes gigabytes, so it is asked for by name. Memory is taken as a text grows, not at once.
+   * 32,768: a longer cache takes gigabytes, so it is asked for by name. Memory is taken as a text grows, not at once;
+   * what would not fit when it has grown is refused with `OUT_OF_MEMORY`. `auto`: as many as fit, up to what the model
+   * was trained for.
    */
-  contextLength?: number | undefined;
+  contextLength?: number | "auto" | undefined;
   /** `auto` (default) takes the best that this machine has. */
   device?: "auto" | NativeDevice | undefined;
   /** Threads of the CPU kernels. Default: one per physical core that this process may use. */
@@ -38,6 +41,18 @@ export interface LoadOptions {
   adapter?: string | undefined;
   /** Prompt tokens per forward pass, after which an abort is noticed. Default 512. */
   prefillChunk?: number | undefined;
+  /**
+   * Most bytes that the model may take in all: weights, KV caches, work space. Default: what is available when it is
+   * loaded, of the machine's memory or the container's. More than that is believed.
+   */
+  memoryLimitBytes?: number | undefined;
+  /** Most bytes of KV caches, the kept one's too: requests wait for room. Default: what the limit leaves to them. */
+  cacheBytes?: number | undefined;
+  /**
+   * Told when this process's memory runs short, or shorter. What the model keeps for requests to come has been freed
+   * by then, and is freed again while it lasts.
+   */
+  onMemoryPressure?: ((pressure: MemoryPressure) => void) | undefined;
   /**
    * Where the engine runs. `in-process` (default): in threads of its own beside the caller's; fastest, and a crash of
    * native code ends the process. `process`: in a child process, whose crash is an error. `worker`: in a worker thread,
@@ -62,6 +77,9 @@ const LOAD_OPTIONS = [
   "threads",
   "adapter",
   "prefillChunk",
+  "memoryLimitBytes",
+  "cacheBytes",
+  "onMemoryPressure",
   "isolation",
   "restart",
   "signal",
@@ -79,12 +97,15 @@ const DEFAULT_CONTEXT_LIMIT = 32_768;
 
 export interface CheckedLoadOptions {
   modelsDir: string | undefined;
-  contextLength: number | undefined;
+  contextLength: number | "auto" | undefined;
   device: "auto" | NativeDevice;
   /** 0: not given. */
   threads: number;
   adapter: string | undefined;
   prefillChunk: number;
+  memoryLimitBytes: number | undefined;
+  cacheBytes: number | undefined;
+  onMemoryPressure: ((pressure: MemoryPressure) => void) | undefined;
   isolation: Isolation;
   restart: boolean;
   signal: AbortSignal | undefined;
@@ -101,10 +122,7 @@ export function checkLoadOptions(value: LoadOptions | undefined): CheckedLoadOpt
   }
   return {
     modelsDir: checkText("modelsDir", options.modelsDir),
-    contextLength:
-      options.contextLength === undefined
-        ? undefined
-        : checkInteger("contextLength", options.contextLength, 0, { min: 1 }),
+    contextLength: checkContextLength(options.contextLength),
     device: checkOneOf("device", options.device, "auto", DEVICES),
     threads:
       options.threads === undefined ? 0 : checkInteger("threads", options.threads, 0, { min: 1, max: MAX_THREADS }),
@@ -113,6 +131,9 @@ export function checkLoadOptions(value: LoadOptions | undefined): CheckedLoadOpt
       min: 1,
       max: MAX_PREFILL_CHUNK,
     }),
+    memoryLimitBytes: checkBytes("memoryLimitBytes", options.memoryLimitBytes),
+    cacheBytes: checkBytes("cacheBytes", options.cacheBytes),
+    onMemoryPressure: checkFunction("onMemoryPressure", options.onMemoryPressure),
     isolation,
     restart,
     signal: checkSignal("signal", options.signal),
@@ -120,8 +141,19 @@ export function checkLoadOptions(value: LoadOptions | undefined): CheckedLoadOpt
   };
 }
 
+function checkContextLength(value: unknown): number | "auto" | undefined {
+  if (value === undefined || value === "auto") return value;
+  if (typeof value === "string") throw invalidOption("contextLength", 'an integer of at least 1, or "auto"', value);
+  return checkInteger("contextLength", value, 0, { min: 1 });
+}
+
+function checkBytes(name: string, value: unknown): number | undefined {
+  return value === undefined ? undefined : checkInteger(name, value, 0, { min: 1 });
+}
+
 /** The context length to load with, for a model trained for `modelMax` positions. */
-export function chooseContextLength(asked: number | undefined, modelMax: number): number {
+export function chooseContextLength(asked: number | "auto" | undefined, modelMax: number): number | "auto" {
+  if (asked === "auto") return asked;
   if (asked === undefined) return Math.min(modelMax, DEFAULT_CONTEXT_LIMIT);
   if (asked > modelMax) {
     throw invalidOption("contextLength", `at most ${modelMax}, the most that the model was made for`, asked);

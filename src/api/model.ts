@@ -11,6 +11,7 @@ import { abortable } from "./abortable.js";
 import { Adapters } from "./adapters.js";
 import { checkEmbedOptions, computeEmbeddings, type EmbedOptions, withEndToken, withInstruction } from "./embed.js";
 import { type AnswerText, Generation } from "./generation.js";
+import { freeWithOwner, ModelResources } from "./model-resources.js";
 import { checkText, invalidOption } from "./options.js";
 import type { GenerateResult, LoadedModelInfo, StreamPart } from "./parts.js";
 import {
@@ -47,6 +48,8 @@ export interface ModelParts {
   /** Positions the model was trained for. */
   maxContextLength: number;
   loadMs: number;
+  /** Called once, when everything has been freed. */
+  onFreed: () => void;
 }
 
 export type ApplyChatTemplateOptions = Pick<ChatTemplateOptions, "tools" | "addGenerationPrompt" | "variables">;
@@ -62,6 +65,7 @@ export class Model {
   readonly generationDefaults: Readonly<GenerationDefaults>;
   readonly #parts: ModelParts;
   readonly #adapters: Adapters;
+  readonly #resources: ModelResources;
   readonly #inFlight = new Set<Promise<unknown>>();
   #disposing: Promise<void> | undefined;
 
@@ -69,6 +73,8 @@ export class Model {
   constructor(parts: ModelParts) {
     this.#parts = parts;
     this.#adapters = new Adapters(parts.native);
+    this.#resources = new ModelResources({ ...parts, name: parts.info.name });
+    freeWithOwner(this, this.#resources);
     this.info = Object.freeze({ ...parts.info });
     this.generationDefaults = Object.freeze({ ...parts.generationDefaults });
   }
@@ -199,10 +205,19 @@ export class Model {
     return this.#use(() => this.#parts.template.render(messages, options));
   }
 
-  /** Bytes of weights and of caches, and the process's largest resident size so far. */
+  /**
+   * Bytes of weights, of caches and of work space, and the largest resident size so far of the process that the engine
+   * runs in.
+   */
   memory(): NativeMemory {
     this.#assertUsable();
     return this.#parts.native.memory();
+  }
+
+  /** Frees what is kept for requests to come, soon: the next one reads its whole prompt. */
+  releaseCaches(): void {
+    this.#assertUsable();
+    this.#parts.native.releaseCaches();
   }
 
   /** Waits for the work in flight, then frees everything. Idempotent: every call waits for the same end. */
@@ -218,8 +233,7 @@ export class Model {
   async #disposeOnce(): Promise<void> {
     // What ends may have begun something more: a prompt that was being read becomes a generation.
     while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
-    const { native, tokenizer, template } = this.#parts;
-    await Promise.all([native.dispose(), tokenizer?.close(), template.close()]);
+    await this.#resources.free();
   }
 
   #assertUsable(): void {

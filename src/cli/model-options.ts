@@ -12,7 +12,7 @@ export interface ModelFlags {
   modelsDir?: string;
   device: "auto" | "cpu" | "metal" | "cuda";
   threads?: number;
-  contextLength?: number;
+  contextLength?: number | "auto";
   adapter?: string;
 }
 
@@ -28,8 +28,16 @@ export function addModelOptions(command: Command): Command {
       new Option("--device <device>", "what to run on").choices(["auto", "cpu", "metal", "cuda"]).default("auto"),
     )
     .option("--threads <n>", "threads of the CPU kernels (default: one per physical core)", positiveInteger)
-    .option("--context-length <n>", "most tokens of prompt and answer together", positiveInteger)
+    .option(
+      "--context-length <n>",
+      "most tokens of prompt and answer together, or 'auto': as many as fit",
+      contextLength,
+    )
     .option("--adapter <dir>", "a LoRA or DoRA adapter, as mlx-lm or PEFT writes it");
+}
+
+function contextLength(text: string): number | "auto" {
+  return text === "auto" ? text : positiveInteger(text);
 }
 
 /** The model that was asked for: the flag, else `PUNIE_MODEL`, else the default one. */

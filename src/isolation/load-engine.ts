@@ -19,6 +19,8 @@ export interface EngineSource {
   threads: number;
   contextLength: number;
   prefillChunk: number;
+  /** Most bytes of KV caches, all together. */
+  cacheBytes: number;
 }
 
 export interface LoadedEngine {

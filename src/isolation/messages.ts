@@ -16,7 +16,11 @@ export type ToEngine =
   | { type: "cancel"; id: number }
   | { type: "load-adapter"; spec: NativeAdapterSpec }
   | { type: "unload-adapter"; id: number }
+  | { type: "release-caches" }
   | { type: "dispose" };
+
+/** Before it has said anything. */
+export const NO_MEMORY: NativeMemory = { modelBytes: 0, cacheBytes: 0, workBytes: 0, peakBytes: 0 };
 
 export type FromEngine =
   | { type: "loaded"; device: NativeDevice; memory: NativeMemory }

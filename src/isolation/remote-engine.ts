@@ -10,7 +10,7 @@ import type {
 import { AdapterLog } from "./adapter-log.js";
 import type { EngineHost, OpenHost } from "./engine-host.js";
 import type { EngineSource, LoadedEngine } from "./load-engine.js";
-import type { FromEngine } from "./messages.js";
+import { type FromEngine, NO_MEMORY } from "./messages.js";
 import { RequestLog } from "./request-log.js";
 
 export interface RemoteEngineOptions {
@@ -51,7 +51,7 @@ class RemoteEngine implements NativeModel {
   readonly #adapters = new AdapterLog();
   /** Undefined once it has ended. */
   #connection: Connection | undefined;
-  #memory: NativeMemory = { modelBytes: 0, cacheBytes: 0, peakBytes: 0 };
+  #memory: NativeMemory = NO_MEMORY;
   /** How the last engine ended, if it wasn't told to. */
   #crash: string | undefined;
   #disposal: { promise: Promise<void>; done: () => void } | undefined;
@@ -130,6 +130,10 @@ class RemoteEngine implements NativeModel {
   unloadAdapter(id: number): void {
     this.#adapters.remove(id);
     if (this.#connection?.ready) this.#connection.host.post({ type: "unload-adapter", id });
+  }
+
+  releaseCaches(): void {
+    if (this.#connection?.ready) this.#connection.host.post({ type: "release-caches" });
   }
 
   memory(): NativeMemory {

@@ -1,9 +1,9 @@
 /** The engine's end of an isolated model: does what messages say, and sends what comes of it. */
 import { PunieError } from "../errors.js";
 import { fromNative, loadBinding } from "../native/binding.js";
-import type { NativeAdapterSpec, NativeEvent, NativeMemory, NativeModel } from "../native/binding-types.js";
+import type { NativeAdapterSpec, NativeEvent, NativeModel } from "../native/binding-types.js";
 import { type EngineSource, loadEngine } from "./load-engine.js";
-import type { FromEngine, ToEngine } from "./messages.js";
+import { type FromEngine, NO_MEMORY, type ToEngine } from "./messages.js";
 
 export interface EnginePort {
   post(message: FromEngine): void;
@@ -11,8 +11,6 @@ export interface EnginePort {
   /** The owner needs nothing more from here. */
   close(): void;
 }
-
-const NO_MEMORY: NativeMemory = { modelBytes: 0, cacheBytes: 0, peakBytes: 0 };
 
 export function serveEngine(port: EnginePort): void {
   let native: NativeModel | undefined;
@@ -73,6 +71,9 @@ export function serveEngine(port: EnginePort): void {
         return;
       case "unload-adapter":
         native?.unloadAdapter(message.id);
+        return;
+      case "release-caches":
+        native?.releaseCaches();
         return;
       case "dispose":
         void dispose();

@@ -132,6 +132,8 @@ export interface NativeLoadOptions {
   contextLength: number;
   /** Prompt tokens per forward pass. */
   prefillChunk: number;
+  /** Most bytes of KV caches, all together: requests wait for room. Absent: no limit. */
+  cacheBytes?: number;
   /** Use MLX's own operations on the CPU too: what runs on a GPU, for tests. Default false. */
   stockOps?: boolean;
   /** Called for each batch of events, in order, on the JavaScript thread. */
@@ -239,8 +241,10 @@ export interface NativeAdapterLayer {
 export interface NativeMemory {
   /** Bytes of weights: mapped on the CPU, resident on a GPU. */
   modelBytes: number;
-  /** Bytes of KV caches now. */
+  /** Bytes of KV caches now, that which is kept for the next prompt with them. */
   cacheBytes: number;
+  /** The most bytes that the activations of one pass have taken so far. 0 on a GPU. */
+  workBytes: number;
   /** Largest resident size of the process so far. */
   peakBytes: number;
 }
@@ -258,6 +262,8 @@ export interface NativeModel {
   loadAdapter(spec: NativeAdapterSpec): Promise<void>;
   /** For requests to come; those that were started with it keep it. */
   unloadAdapter(id: number): void;
+  /** Frees what is kept for requests to come, soon. */
+  releaseCaches(): void;
   memory(): NativeMemory;
   /** Cancels what runs, frees everything, joins the thread. Idempotent. */
   dispose(): Promise<void>;

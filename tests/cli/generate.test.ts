@@ -77,7 +77,12 @@ describe("punie generate", () => {
         promptTokensPerSecond: expect.any(Number),
         generationTokensPerSecond: expect.any(Number),
       },
-      memory: { peakBytes: expect.any(Number), modelBytes: expect.any(Number), cacheBytes: expect.any(Number) },
+      memory: {
+        peakBytes: expect.any(Number),
+        modelBytes: expect.any(Number),
+        cacheBytes: expect.any(Number),
+        workBytes: expect.any(Number),
+      },
       model: {
         path: TINY_MODEL,
         modelType: "qwen2",

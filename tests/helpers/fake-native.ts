@@ -26,6 +26,8 @@ export interface FakeNative {
   /** Token events that were sent. */
   sent: number;
   disposals: number;
+  /** Calls of `releaseCaches`. */
+  releases: number;
 }
 
 const LOGPROB = -0.25;
@@ -37,6 +39,7 @@ export function fakeNative(options: FakeOptions = {}): FakeNative {
     loadOptions: [],
     sent: 0,
     disposals: 0,
+    releases: 0,
     binding: {
       info: () => ({
         mlxVersion: "0.32.4",
@@ -110,9 +113,11 @@ function fakeModel(
     loadAdapter: async () => undefined,
     unloadAdapter: () => undefined,
     cancel: (id) => void fake.cancelled.push(id),
+    releaseCaches: () => void fake.releases++,
     memory: () => ({
       modelBytes: spec.tensors.reduce((sum, { bytes }) => sum + bytes, 0),
       cacheBytes: 0,
+      workBytes: 0,
       peakBytes: 1,
     }),
     dispose: async () => void fake.disposals++,

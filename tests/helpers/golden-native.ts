@@ -1,10 +1,15 @@
 /** A model on the addon itself, below the public API: for options that only tests have. */
 import { openModelDirectory } from "../../src/models/model-directory.js";
 import { fromNative, loadBinding } from "../../src/native/binding.js";
-import type { NativeAdapterSpec, NativeEvent, NativeLoadOptions } from "../../src/native/binding-types.js";
+import type {
+  NativeAdapterSpec,
+  NativeEvent,
+  NativeLoadOptions,
+  NativeSampling,
+} from "../../src/native/binding-types.js";
 import { type Generate, LOGPROBS, type ScoredToken } from "./golden.js";
 
-const GREEDY = {
+export const GREEDY: NativeSampling = {
   temperature: 0,
   topP: 1,
   topK: 0,

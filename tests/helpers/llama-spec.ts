@@ -9,6 +9,8 @@ export interface LlamaSizes {
   keyValueHeads: number;
   vocab: number;
   positions: number;
+  /** Default: hidden / heads. */
+  headDim?: number;
 }
 
 export function llamaSpec({
@@ -19,14 +21,16 @@ export function llamaSpec({
   keyValueHeads,
   vocab,
   positions,
+  headDim = hidden / heads,
 }: LlamaSizes): RandomModelSpec {
-  const keys = (hidden / heads) * keyValueHeads;
+  const queries = headDim * heads;
+  const keys = headDim * keyValueHeads;
   const layer = (path: string): RandomModelSpec["plan"] => [
     ["norm", `${path}.input_layernorm.weight`, hidden],
-    ["matrix", `${path}.self_attn.q_proj`, hidden, hidden, 1],
+    ["matrix", `${path}.self_attn.q_proj`, queries, hidden, 1],
     ["matrix", `${path}.self_attn.k_proj`, keys, hidden, 1],
     ["matrix", `${path}.self_attn.v_proj`, keys, hidden, 1],
-    ["matrix", `${path}.self_attn.o_proj`, hidden, hidden, 3],
+    ["matrix", `${path}.self_attn.o_proj`, hidden, queries, 3],
     ["matrix", `${path}.mlp.gate_proj`, inner, hidden, 1],
     ["matrix", `${path}.mlp.up_proj`, inner, hidden, 1],
     ["matrix", `${path}.mlp.down_proj`, hidden, inner, 3],
@@ -43,6 +47,7 @@ export function llamaSpec({
       intermediate_size: inner,
       num_attention_heads: heads,
       num_key_value_heads: keyValueHeads,
+      head_dim: headDim,
       vocab_size: vocab,
       tie_word_embeddings: true,
       rms_norm_eps: 1e-5,

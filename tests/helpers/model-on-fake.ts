@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from "vitest";
 import { Model } from "../../src/api/model.js";
 import { RequestRouter } from "../../src/api/request-router.js";
 import { type ChatTemplate, loadChatTemplate } from "../../src/chat/template.js";
-import type { LoadOptions, StreamPart } from "../../src/index.js";
+import type { StreamPart } from "../../src/index.js";
 import { openModelDirectory } from "../../src/models/model-directory.js";
 import { loadTokenizer } from "../../src/tokenizer/load-tokenizer.js";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.js";
@@ -25,7 +25,7 @@ export function shareTokenizer(): void {
   });
 }
 
-export async function open(fakeOptions: FakeOptions = {}, { contextLength = 2048 }: LoadOptions = {}) {
+export async function open(fakeOptions: FakeOptions = {}, { contextLength = 2048 }: { contextLength?: number } = {}) {
   const { spec } = await openModelDirectory(TINY_MODEL);
   const fake = fakeNative(fakeOptions);
   const router = new RequestRouter();
@@ -57,6 +57,7 @@ export async function open(fakeOptions: FakeOptions = {}, { contextLength = 2048
     endIds: [1263, 1261],
     maxContextLength: 2048,
     loadMs: 5,
+    onFreed: () => undefined,
   });
   return { fake, model };
 }
@@ -73,7 +74,7 @@ function withoutClose<T extends { close(): Promise<void> }>(shared: T): T {
 }
 
 /** A model that answers with this text. */
-export async function answering(text: string, options?: LoadOptions) {
+export async function answering(text: string, options?: { contextLength?: number }) {
   const ids = await tokenizer.encode(text);
   return { ids, ...(await open({ answer: () => ids }, options)) };
 }

@@ -4,7 +4,7 @@ import type { FromEngine, ToEngine } from "../../../src/isolation/messages.js";
 import { loadRemoteEngine } from "../../../src/isolation/remote-engine.js";
 import type { NativeEvent, NativeModelSpec, NativeRequest } from "../../../src/native/binding-types.js";
 
-const MEMORY = { modelBytes: 10, cacheBytes: 20, peakBytes: 30 };
+const MEMORY = { modelBytes: 10, cacheBytes: 20, workBytes: 5, peakBytes: 30 };
 const CONTEXT_LENGTH = 10;
 const SOURCE = {
   path: "/models/x",
@@ -13,6 +13,7 @@ const SOURCE = {
   threads: 0,
   contextLength: CONTEXT_LENGTH,
   prefillChunk: 512,
+  cacheBytes: 1e9,
 } as const;
 
 /** A host that a test plays the engine of. */
