@@ -70,6 +70,19 @@ const Tensor::Rounded& Pass::rounded(const Tensor& x, const kernels::InputFormat
   return all.back();
 }
 
+const Tensor& Pass::columns_of(const Tensor& x, const InputOrder& order) {
+  auto& all = x.permuted();
+  const auto found = std::ranges::find(all, order, [](const auto& permuted) { return permuted.first; });
+  if (found != all.end()) return found->second;
+  const auto& [_, columns] = all.emplace_back(order, make(x.rows(), x.cols()));
+  row_step(x.rows(), [order, from = x.data(), to = columns.data(), cols = x.cols()](auto begin, auto end) {
+    for (auto row = begin; row < end; ++row)
+      for (std::int64_t i = 0; i < cols; ++i)
+        to[row * cols + i] = from[row * cols + (*order)[static_cast<std::size_t>(i)]];
+  });
+  return columns;
+}
+
 std::shared_ptr<float[]> Pass::rope_table(const Rope& rope) {
   if (table_rope_ == &rope) return table_;
   const auto floats = 2 * rope.half();

@@ -225,8 +225,34 @@ std::unique_ptr<ExpertMatrices> Weights::experts(const std::string& path, const 
   return runtime_.use_kernels ? make_kernel_experts(std::move(tensors)) : make_stock_experts(runtime_, tensors);
 }
 
+/// The matrix, or nothing where PATH.input_order is there and not right.
+std::unique_ptr<Matrix> Weights::permuted(const std::string& path, std::int64_t in, std::unique_ptr<Matrix> matrix) {
+  const auto name = path + ".input_order";
+  if (matrix == nullptr || store_.find(name) == nullptr) return matrix;
+  const auto* tensor = take(name);
+  if (!has_shape(name, *tensor, {in})) return nullptr;
+  std::vector<std::int32_t> order;
+  std::vector<bool> seen(static_cast<std::size_t>(in));
+  for (std::int64_t i = 0; i < in && tensor->dtype == io::Dtype::u32; ++i) {
+    const auto column = kernels::load_unaligned<std::uint32_t>(tensor->data + i * 4);
+    if (column >= in || seen[column]) break;
+    seen[column] = true;
+    order.push_back(static_cast<std::int32_t>(column));
+  }
+  if (static_cast<std::int64_t>(order.size()) != in) {
+    problems_.push_back("'" + name + "' is no permutation of " + std::to_string(in) + " columns in U32");
+    return nullptr;
+  }
+  const auto known = std::ranges::find_if(input_orders_, [&](const auto& one) { return *one == order; });
+  if (known == input_orders_.end()) {
+    input_orders_.push_back(std::make_shared<const std::vector<std::int32_t>>(std::move(order)));
+    return make_permuted_matrix(runtime_, std::move(matrix), input_orders_.back());
+  }
+  return make_permuted_matrix(runtime_, std::move(matrix), *known);
+}
+
 Linear Weights::linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias) {
-  Linear layer{matrix(path, out, in), std::nullopt, static_cast<int>(adaptable_.size())};
+  Linear layer{permuted(path, in, matrix(path, out, in)), std::nullopt, static_cast<int>(adaptable_.size())};
   adaptable_.push_back({path, layer.weight.get(), out, in});
   if (bias) layer.bias = vector(path + ".bias", out);
   return layer;

@@ -24,7 +24,8 @@ class Weights {
       : runtime_(runtime), store_(store), table_(std::move(table)) {}
 
   /// PATH.weight [out, in], quantized if PATH.scales is there, and PATH.bias [out] if `bias`. With PATH.global_scale,
-  /// one number, where that is nvfp4.
+  /// one number, where that is nvfp4. With PATH.input_order [in], a permutation, where the columns of the stored weight
+  /// belong to the input's columns in that order.
   Linear linear(const std::string& path, std::int64_t out, std::int64_t in, bool bias);
   /// The matrices NAME of `count` experts below PATH: stacked, PATH.switch_mlp.NAME.weight [count, out, in], or one by
   /// one, PATH.experts.I.NAME.weight [out, in]; quantized if their scales are there.
@@ -61,6 +62,7 @@ class Weights {
                                           std::int64_t stack = 0);
   bool take_quantized(const std::string& path, std::int64_t stack, MatrixTensors& tensors);
   std::optional<Quantization> quantization_of(const std::string& path, const MatrixTensors& tensors);
+  std::unique_ptr<Matrix> permuted(const std::string& path, std::int64_t in, std::unique_ptr<Matrix> matrix);
   bool take_global_scale(const std::string& path, std::int64_t stack, MatrixTensors& tensors);
   bool has_shape(const std::string& name, const io::Tensor& tensor, const std::vector<std::int64_t>& expected);
   bool is_float(const std::string& name, const io::Tensor& tensor);
@@ -71,6 +73,8 @@ class Weights {
   std::unordered_set<std::string> taken_;
   std::vector<std::string> problems_;
   std::vector<AdaptableLayer> adaptable_;
+  /// Layers on the same input mostly have the same order: the input is then brought into it once.
+  std::vector<InputOrder> input_orders_;
   std::size_t bytes_ = 0;
 };
 

@@ -5,6 +5,7 @@ import { type ConversionSource, openConversionSource } from "./conversion-source
 import { lossText, type TypeLoss } from "./loss.js";
 import { fillDirectory, requireAbsent, requireRoom, writeJson, writeText } from "./new-directory.js";
 import { type OutputPlan, planOutput, SHARD_BYTES } from "./output-plan.js";
+import { convertPackedDirectory, isPackedDirectory } from "./packed/convert-packed.js";
 import { modelCard } from "./provenance.js";
 import { chooseQuantization, type QuantizationOptions } from "./quantization-choice.js";
 import { CONVERSION_DTYPES, type ConversionDtype } from "./source-config.js";
@@ -52,6 +53,7 @@ export async function convertModel(
   const target = resolve(output);
   await requireAbsent(target);
   options.signal?.throwIfAborted();
+  if (await isPackedDirectory(path)) return await convertPackedDirectory(path, target, options);
   const source = await openConversionSource(path);
   try {
     const plan = planConversion(source, path, options);

@@ -338,6 +338,24 @@ const tensors: Row[] = [
     ),
     says: /model\.embed_tokens\.global_scale/,
   })),
+  ...[
+    { what: "an order of inputs that repeats one", dtype: "U32", values: [1, ...Array(63).keys()] },
+    { what: "an order of inputs beyond the last", dtype: "U32", values: [64, ...Array(63).keys()] },
+    { what: "an order of inputs of another dtype", dtype: "F32", values: [...Array(64).keys()] },
+    { what: "an order of too few inputs", dtype: "U32", values: [...Array(63).keys()] },
+  ].map(({ what, dtype, values }) => ({
+    what,
+    damage: weightsWith((list) => [
+      ...list,
+      {
+        name: SCALES.replace("scales", "input_order"),
+        dtype,
+        shape: [values.length],
+        data: new Uint8Array(Uint32Array.from(values).buffer),
+      },
+    ]),
+    says: /q_proj\.input_order/,
+  })),
   {
     what: "a global scale for a layer that has none",
     damage: weightsWith((list) => [
