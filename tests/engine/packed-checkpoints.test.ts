@@ -1,8 +1,11 @@
 /** AWQ and GPTQ checkpoints, converted, against mlx-lm on weights that numpy dequantized (scripts/make-packed-goldens.py). */
+import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { convertModel } from "../../src/convert/convert-model.js";
 import { importPackedCheckpoint } from "../../src/convert/packed/import-packed.js";
 import { loadModel } from "../../src/index.js";
+import { loadBinding } from "../../src/native/binding.js";
 import { compareWithGolden, FIXTURES, type GoldenRun, readGolden, withTemporaryDirectory } from "../helpers/golden.js";
 import { withNativeModel } from "../helpers/golden-native.js";
 
@@ -36,4 +39,25 @@ test("a checkpoint that is not converted is refused, with the command that conve
       message: expect.stringContaining(`punie convert ${path} --output`),
     });
   }
+});
+
+test("punie convert makes a model directory of it, with the tokenizer and a card, and takes no other quantization", async () => {
+  await withTemporaryDirectory(async (parent) => {
+    const [source, output] = [join(parent, "source"), join(parent, "output")];
+    await cp(join(FIXTURES, "packed", "gptq-act-order"), source, { recursive: true });
+    await writeFile(join(source, "tokenizer.json"), "{}");
+    await expect(convertModel(loadBinding(), source, output, { bits: 8 })).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+      message: expect.stringMatching(/bits.*8/),
+    });
+    expect(await readdir(parent)).toEqual(["source"]);
+    const result = await convertModel(loadBinding(), source, output);
+    const files = ["README.md", "config.json", "model.safetensors", "tokenizer.json"];
+    expect((await readdir(output)).sort()).toEqual(files);
+    expect(result).toMatchObject({ path: output, modelType: "llama", shards: 1, parameters: 92_448 });
+    expect(result.quantization).toEqual({ mode: "affine", bits: 4, groupSize: 32 });
+    // Float16 embeddings, and 4 bits with two float32 numbers for every 32.
+    expect(result.bitsPerWeight).toBeGreaterThan(6);
+    expect(await readFile(join(output, "README.md"), "utf8")).toContain("4-bit GPTQ");
+  });
 });
