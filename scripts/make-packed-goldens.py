@@ -28,6 +28,7 @@ CASES = [
     ("gptq-symmetric", "gptq", 4, 96, 160, 32, True, False, "gptq"),
     ("gptq-act-order", "gptq", 4, 96, 160, 32, False, True, "gptq"),
     ("gptq-v2-whole-columns", "gptq", 4, 96, 160, -1, False, False, "gptq_v2"),
+    ("gptq-2-bits", "gptq", 2, 96, 160, 32, False, False, "gptq"),
     ("gptq-8-bits-act-order", "gptq", 8, 128, 128, 64, False, True, "gptq_v2"),
 ]
 
