@@ -1,5 +1,6 @@
 #include "nn/adapter.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "error.h"
@@ -29,19 +30,39 @@ class Reader {
   Reader(const io::TensorStore& store, std::vector<std::string>& problems) : store_(store), problems_(problems) {}
 
   std::optional<LowRank::Values> read(const AdapterLayer& part, const AdaptableLayer& layer) {
-    const auto* a = store_.find(part.a);
-    const auto rank_axis = part.transposed ? 0u : 1u;
-    const auto rank = a != nullptr && a->shape.size() == 2 ? a->shape[rank_axis] : 0;
-    const std::vector<std::int64_t> of_a{rank, layer.in}, of_b{rank, layer.out};
-    auto values_a = matrix(part.a, of_a, !part.transposed);
-    auto values_b = matrix(part.b, of_b, part.transposed);
+    const auto rank = rank_of(part.a, part.transposed ? 0 : 1, 2);
+    auto a = matrices(part.a, 0, rank, layer.in, !part.transposed);
+    auto b = matrices(part.b, 0, rank, layer.out, part.transposed);
     auto magnitude = part.magnitude.empty() ? std::vector<float>() : vector(part.magnitude, layer.out);
-    if (values_a.empty() || values_b.empty() || (!part.magnitude.empty() && magnitude.empty())) return std::nullopt;
-    for (auto& value : values_b) value *= part.scale;
-    return LowRank::Values{rank, layer.in, layer.out, std::move(values_a), std::move(values_b), std::move(magnitude)};
+    if (a.empty() || b.empty() || (!part.magnitude.empty() && magnitude.empty())) return std::nullopt;
+    scale(b[0], part.scale);
+    return LowRank::Values{rank, layer.in, layer.out, std::move(a[0]), std::move(b[0]), std::move(magnitude)};
+  }
+
+  /// Empty: told.
+  std::vector<LowRank::Values> read_experts(const AdapterLayer& part, const AdaptableLayer& layer) {
+    if (!part.magnitude.empty()) problems_.push_back("'" + part.path + "' is of experts, which have no DoRA");
+    const auto rank = rank_of(part.a, 1, 3);
+    auto a = matrices(part.a, layer.experts, rank, layer.in, false);
+    auto b = matrices(part.b, layer.experts, rank, layer.out, true);
+    std::vector<LowRank::Values> values;
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+      scale(b[i], part.scale);
+      values.push_back({rank, layer.in, layer.out, std::move(a[i]), std::move(b[i]), {}});
+    }
+    return values;
   }
 
  private:
+  static void scale(std::vector<float>& values, float factor) {
+    for (auto& value : values) value *= factor;
+  }
+
+  std::int64_t rank_of(const std::string& name, std::size_t axis, std::size_t dimensions) const {
+    const auto* tensor = store_.find(name);
+    return tensor != nullptr && tensor->shape.size() == dimensions ? tensor->shape[axis] : 0;
+  }
+
   const io::Tensor* find(const std::string& name, const std::vector<std::int64_t>& shape) {
     const auto* tensor = store_.find(name);
     if (tensor == nullptr) {
@@ -56,20 +77,26 @@ class Reader {
     return nullptr;
   }
 
-  /// The values of a matrix [rows, cols], which the file holds as [cols, rows] if `turned`. Empty: told.
-  std::vector<float> matrix(const std::string& name, const std::vector<std::int64_t>& shape, bool turned) {
-    const auto rows = shape[0], cols = shape[1];
-    const auto* tensor = find(name, turned ? std::vector{cols, rows} : shape);
+  /// The values of `stack` matrices [rows, cols] one upon another, or of one if it is 0; the file holds them as
+  /// [cols, rows] if `turned`. Empty: told.
+  std::vector<std::vector<float>> matrices(const std::string& name, std::int64_t stack, std::int64_t rows,
+                                           std::int64_t cols, bool turned) {
+    auto shape = turned ? std::vector{cols, rows} : std::vector{rows, cols};
+    if (stack > 0) shape.insert(shape.begin(), stack);
+    const auto* tensor = find(name, shape);
     if (tensor == nullptr) return {};
     const auto type = *float_type(tensor->dtype);
-    std::vector<float> values(static_cast<std::size_t>(rows * cols));
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (std::int64_t col = 0; col < cols; ++col) {
-        const auto at = turned ? col * rows + row : row * cols + col;
-        values[static_cast<std::size_t>(row * cols + col)] = kernels::load_float(tensor->data, type, at);
+    std::vector<std::vector<float>> all;
+    for (std::int64_t first = 0; first < std::max<std::int64_t>(stack, 1) * rows * cols; first += rows * cols) {
+      auto& values = all.emplace_back(static_cast<std::size_t>(rows * cols));
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t col = 0; col < cols; ++col) {
+          const auto at = turned ? col * rows + row : row * cols + col;
+          values[static_cast<std::size_t>(row * cols + col)] = kernels::load_float(tensor->data, type, first + at);
+        }
       }
     }
-    return values;
+    return all;
   }
 
   std::vector<float> vector(const std::string& name, std::int64_t size) {
@@ -90,7 +117,7 @@ class Reader {
 
 Adapter::Adapter(const Runtime& runtime, const std::vector<AdaptableLayer>& layers, const io::TensorStore& store,
                  const std::vector<AdapterLayer>& parts)
-    : parts_(layers.size()) {
+    : experts_(layers.size()), parts_(layers.size()) {
   std::unordered_map<std::string, std::size_t> slots;
   for (std::size_t slot = 0; slot < layers.size(); ++slot) slots.emplace(layers[slot].path, slot);
   std::vector<std::string> problems;
@@ -102,6 +129,11 @@ Adapter::Adapter(const Runtime& runtime, const std::vector<AdaptableLayer>& laye
       continue;
     }
     const auto& layer = layers[slot->second];
+    if (layer.experts > 0) {
+      auto values = reader.read_experts(part, layer);
+      if (problems.empty()) experts_[slot->second] = std::make_unique<const ExpertLowRank>(runtime, std::move(values));
+      continue;
+    }
     auto values = reader.read(part, layer);
     if (values && problems.empty()) {
       parts_[slot->second] = std::make_unique<const LowRank>(runtime, std::move(*values), *layer.weight);

@@ -6,17 +6,21 @@
 #include <vector>
 
 #include "io/tensor_store.h"
+#include "nn/expert_low_rank.h"
 #include "nn/low_rank.h"
 #include "nn/runtime.h"
 
 namespace punie::nn {
 
-/// A linear layer that an adapter may add to.
+/// A linear layer, or the matrices of a layer's experts, that an adapter may add to.
 struct AdaptableLayer {
   std::string path;
+  /// Null for experts.
   const Matrix* weight;
   std::int64_t out;
   std::int64_t in;
+  /// 0: a linear layer.
+  std::int64_t experts = 0;
 };
 
 /// What an adapter's file says of one layer. The names are of tensors in it.
@@ -28,7 +32,8 @@ struct AdapterLayer {
   std::string b;
   /// DoRA's; empty without.
   std::string magnitude;
-  /// False: `a` is [in, rank], `b` [rank, out] (mlx-lm). True: [rank, in], [out, rank] (PEFT).
+  /// False: `a` is [in, rank], `b` [rank, out] (mlx-lm). True: [rank, in], [out, rank] (PEFT). Of experts they are
+  /// always the latter, one upon another.
   bool transposed;
 };
 
@@ -43,8 +48,12 @@ class Adapter {
 
   /// What it adds to the layer of this slot; nullptr: nothing.
   const LowRank* find(int slot) const { return slot < 0 ? nullptr : parts_[static_cast<std::size_t>(slot)].get(); }
+  const ExpertLowRank* find_experts(int slot) const {
+    return slot < 0 ? nullptr : experts_[static_cast<std::size_t>(slot)].get();
+  }
 
  private:
+  std::vector<std::unique_ptr<const ExpertLowRank>> experts_;
   std::vector<std::unique_ptr<const LowRank>> parts_;
 };
 

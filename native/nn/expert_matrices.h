@@ -11,6 +11,8 @@ namespace punie::nn {
 class ExpertMatrices {
  public:
   virtual ~ExpertMatrices() = default;
+  /// Where an adapter has what it adds to them.
+  int slot = -1;
   virtual std::int64_t out_features() const = 0;
   virtual std::int64_t in_features() const = 0;
 

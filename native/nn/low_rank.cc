@@ -18,21 +18,41 @@ mx::array to_array(const std::vector<float>& values, std::int64_t rows, std::int
   return mx::array(values.data(), {static_cast<int>(rows), static_cast<int>(cols)}, mx::float32);
 }
 
-void check_finite(const std::vector<float>& values) {
+void require_finite(const std::vector<float>& values) {
   if (std::ranges::all_of(values, [](float x) { return std::isfinite(x); })) return;
   throw Error("MODEL_CORRUPT", "The adapter holds values that are not finite (NaN or infinity).");
 }
 
 }  // namespace
 
+void LowRank::Values::check_finite() const {
+  require_finite(a);
+  require_finite(b);
+}
+
+mx::array LowRank::Values::array_a() const { return to_array(a, rank, in); }
+mx::array LowRank::Values::array_b() const { return to_array(b, rank, out); }
+
+void LowRank::Values::add(const float* x, float* y, std::int64_t rows) const {
+  std::vector<float> inner(static_cast<std::size_t>(rows * rank));
+  const kernels::FloatMatrix matrix{a.data(), kernels::FloatType::f32, rank, in};
+  kernels::multiply_float_rows(matrix, x, rows, nullptr, inner.data(), 0, rank);
+  for (std::int64_t row = 0; row < rows; ++row, y += out) {
+    for (std::int64_t k = 0; k < rank; ++k) {
+      const float factor = inner[static_cast<std::size_t>(row * rank + k)];
+      const float* from = b.data() + k * out;
+      for (std::int64_t i = 0; i < out; ++i) y[i] += factor * from[i];
+    }
+  }
+}
+
 LowRank::LowRank(const Runtime& runtime, Values values, const Matrix& weight)
     : runtime_(runtime), values_(std::move(values)) {
-  check_finite(values_.a);
-  check_finite(values_.b);
+  values_.check_finite();
   if (!values_.magnitude.empty()) {
     factors_ = row_norms(weight);
     std::ranges::transform(values_.magnitude, factors_, factors_.begin(), [](float m, float norm) { return m / norm; });
-    check_finite(factors_);
+    require_finite(factors_);
   }
   if (!runtime.use_kernels) arrays_ = make_arrays();
 }
@@ -62,12 +82,10 @@ std::vector<float> LowRank::row_norms(const Matrix& weight) const {
 
 LowRank::Arrays LowRank::make_arrays() const {
   const auto& s = runtime_.stream;
-  const auto cast = [&](const std::vector<float>& values, std::int64_t rows, std::int64_t cols) {
-    return mx::astype(to_array(values, rows, cols), runtime_.compute_dtype, s);
-  };
-  Arrays arrays{mx::contiguous(mx::transpose(cast(values_.a, values_.rank, values_.in), s), false, s),
-                cast(values_.b, values_.rank, values_.out), std::nullopt};
-  if (!factors_.empty()) arrays.factors = cast(factors_, 1, values_.out);
+  const auto cast = [&](const mx::array& array) { return mx::astype(array, runtime_.compute_dtype, s); };
+  Arrays arrays{mx::contiguous(mx::transpose(cast(values_.array_a()), s), false, s), cast(values_.array_b()),
+                std::nullopt};
+  if (!factors_.empty()) arrays.factors = cast(to_array(factors_, 1, values_.out));
   mx::eval(arrays.a, arrays.b);
   if (arrays.factors) mx::eval(*arrays.factors);
   return arrays;
@@ -83,17 +101,10 @@ Tensor LowRank::apply(Pass& pass, const Tensor& x, const Tensor& y, const std::o
 }
 
 void LowRank::add_rows(const float* x, const float* bias, float* y, std::int64_t rows) const {
-  const auto& [rank, in, out, a, b, magnitude] = values_;
-  std::vector<float> inner(static_cast<std::size_t>(rows * rank));
-  const kernels::FloatMatrix matrix{a.data(), kernels::FloatType::f32, rank, in};
-  kernels::multiply_float_rows(matrix, x, rows, nullptr, inner.data(), 0, rank);
+  values_.add(x, y, rows);
+  if (factors_.empty()) return;
+  const auto out = values_.out;
   for (std::int64_t row = 0; row < rows; ++row, y += out) {
-    for (std::int64_t k = 0; k < rank; ++k) {
-      const float factor = inner[static_cast<std::size_t>(row * rank + k)];
-      const float* from = b.data() + k * out;
-      for (std::int64_t i = 0; i < out; ++i) y[i] += factor * from[i];
-    }
-    if (factors_.empty()) continue;
     for (std::int64_t i = 0; i < out; ++i) y[i] *= factors_[static_cast<std::size_t>(i)];
     if (bias == nullptr) continue;
     for (std::int64_t i = 0; i < out; ++i) y[i] += bias[i];

@@ -22,6 +22,13 @@ class LowRank {
     std::vector<float> a;
     std::vector<float> b;
     std::vector<float> magnitude;
+
+    /// Throws MODEL_CORRUPT.
+    void check_finite() const;
+    /// y[rows, out] += x[rows, in] Aᵀ B, on this thread.
+    void add(const float* x, float* y, std::int64_t rows) const;
+    mx::array array_a() const;
+    mx::array array_b() const;
   };
 
   /// `weight` is the layer's matrix; for DoRA all its rows are read once, for the norms of W + A B. Throws

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "nn/adapter.h"
+
 namespace punie::nn {
 
 Tensor SparseMoe::operator()(Pass& pass, const Tensor& x) const {
@@ -34,9 +36,14 @@ Tensor SparseMoe::routed_stock(Pass& pass, const Tensor& x) const {
   auto shares = mx::take_along_axis(shares_of_all, ids, -1, s);
   if (normalize) shares = mx::divide(shares, mx::sum(shares, -1, true, s), s);
   const auto each = mx::expand_dims(x.array(), {1, 2}, s);
-  const auto g = experts.gate_proj->multiply(each, ids);
-  const auto inner = mx::multiply(mx::multiply(g, mx::sigmoid(g, s), s), experts.up_proj->multiply(each, ids), s);
-  const auto said = mx::squeeze(experts.down_proj->multiply(inner, ids), 2, s);
+  const auto multiply = [&](const ExpertMatrices& matrices, const mx::array& inputs) {
+    const auto y = matrices.multiply(inputs, ids);
+    const auto* added = pass.adapter() ? pass.adapter()->find_experts(matrices.slot) : nullptr;
+    return added == nullptr ? y : added->add(inputs, ids, y);
+  };
+  const auto g = multiply(*experts.gate_proj, each);
+  const auto inner = mx::multiply(mx::multiply(g, mx::sigmoid(g, s), s), multiply(*experts.up_proj, each), s);
+  const auto said = mx::squeeze(multiply(*experts.down_proj, inner), 2, s);
   return Tensor(mx::sum(mx::multiply(said, mx::expand_dims(shares, -1, s), s), 1, false, s));
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/expert_routing.h"
 #include "kernels/quantized_matmul.h"
 #include "kernels/swiglu.h"
+#include "nn/adapter.h"
 #include "nn/sparse_moe.h"
 
 namespace punie::nn {
@@ -86,6 +87,17 @@ void each_group(Pass& pass, const std::shared_ptr<Routing>& routing, std::int64_
   });
 }
 
+/// Adds a step that adds what the pass's adapter has for the matrices' products.
+void adapt_groups(Pass& pass, const std::shared_ptr<Routing>& routing, std::int64_t most_groups,
+                  const ExpertMatrices& matrices, const float* x, float* y) {
+  const auto* added = pass.adapter() ? pass.adapter()->find_experts(matrices.slot) : nullptr;
+  if (added == nullptr) return;
+  each_group(pass, routing, most_groups,
+             [added, x, y, in = matrices.in_features(), out = matrices.out_features()](const auto& group, auto) {
+               added->add(group.expert, x + group.first_slot * in, y + group.first_slot * out, group.slots);
+             });
+}
+
 }  // namespace
 
 /// The rows are sorted by expert, so that an expert's weights are read once for all of its rows.
@@ -132,6 +144,8 @@ Tensor SparseMoe::routed_kernels(Pass& pass, const Tensor& x) const {
       multiply_groups(pass, routing, most_groups,
                       {{experts.gate_proj.get(), gathered.data(), for_gate, gates.data()},
                        {experts.up_proj.get(), gathered.data(), for_up, ups.data()}});
+      adapt_groups(pass, routing, most_groups, *experts.gate_proj, gathered.data(), gates.data());
+      adapt_groups(pass, routing, most_groups, *experts.up_proj, gathered.data(), ups.data());
     }
     const GroupedInputs for_down(pass, *experts.down_proj, slots, most_groups);
     each_group(pass, routing, most_groups, [this, inner, gates, ups, for_down](const auto& group, auto index) {
@@ -140,6 +154,7 @@ Tensor SparseMoe::routed_kernels(Pass& pass, const Tensor& x) const {
       experts.down_proj->prepare(first, group.slots, for_down.of(group, index));
     });
     multiply_groups(pass, routing, most_groups, {{experts.down_proj.get(), gates.data(), for_down, said.data()}});
+    adapt_groups(pass, routing, most_groups, *experts.down_proj, gates.data(), said.data());
   }
 
   auto y = pass.make(rows, hidden);

@@ -222,7 +222,11 @@ std::unique_ptr<ExpertMatrices> Weights::experts(const std::string& path, const 
       tensors.push_back(std::move(*expert));
     }
   }
-  return runtime_.use_kernels ? make_kernel_experts(std::move(tensors)) : make_stock_experts(runtime_, tensors);
+  auto matrices =
+      runtime_.use_kernels ? make_kernel_experts(std::move(tensors)) : make_stock_experts(runtime_, tensors);
+  matrices->slot = static_cast<int>(adaptable_.size());
+  adaptable_.push_back({path + ".switch_mlp." + name, nullptr, out, in, count});
+  return matrices;
 }
 
 /// The matrix, or nothing where PATH.input_order is there and not right.

@@ -15,7 +15,7 @@ from mlx_lm.tuner.dora import DoRALinear
 from mlx_lm.tuner.lora import LoRALinear
 from mlx_lm.tuner.utils import load_adapters
 
-from .cases import affine, config_of, geometry, spec
+from .cases import SHARED, affine, config_of, geometry, spec
 from .random_model import tensors_of, write_random_model, write_safetensors
 from .reference import golden_run
 
@@ -29,10 +29,20 @@ def sizes(plan):
     return {row[1]: (row[2], row[3]) for row in plan if row[0] == "matrix"}
 
 
+def stacks(plan):
+    """Experts, outputs and inputs of every stack of matrices, by its path."""
+    return {row[1]: row[2:5] for row in plan if row[0] == "stack"}
+
+
 def adapter_plan(layers, model_plan, peft, dora, rank_of):
     """The tensors of an adapter, of about the weight of what they add to."""
-    rows, shapes = [], sizes(model_plan)
+    rows, shapes, of_experts = [], sizes(model_plan), stacks(model_plan)
     for path in layers:
+        if path in of_experts:
+            (count, outputs, inputs), rank = of_experts[path], rank_of(path)
+            rows.append(["uniform", f"{path}.lora_a", [count, rank, inputs], -(inputs.bit_length() // 2)])
+            rows.append(["uniform", f"{path}.lora_b", [count, outputs, rank], -(rank.bit_length() // 2) - 1])
+            continue
         (outputs, inputs), rank = shapes[path], rank_of(path)
         name = f"base_model.model.{path}.lora_" if peft else f"{path}.lora_"
         of_a, of_b = -(inputs.bit_length() // 2), -(rank.bit_length() // 2) - 1
@@ -97,6 +107,11 @@ def adapter_cases():
     yield base, mlx_adapter(base, SOME, 1, 8, 20.0, dora=True)
     base = model("llama, 6 bits, LoRA of mlx-lm of rank 3, lm_head too", 9030, "llama", small, False, affine(6, 64))
     yield base, mlx_adapter(base, SOME, 2, 3, 8.0, dtype="F16", others=["lm_head"])
+    name = "qwen2_moe, 4 bits, LoRA of mlx-lm on experts, their gates and all else"
+    base = model(name, 9060, "qwen2_moe", small, False, q4, **SHARED)
+    layer = "model.layers.1."
+    everything = [path.removeprefix(layer) for path in [*sizes(base["plan"]), *stacks(base["plan"])] if layer in path]
+    yield base, mlx_adapter(base, everything, 2, 4, 4.0)
     base = model("qwen2, 4 bits, LoRA of PEFT with patterns", 9040, "qwen2", wide, True, q4)
     ranks, alphas = {"k_proj": 2, "layers.1.mlp.up_proj": 16}, {"v_proj": 40}
     yield base, peft_adapter(base, ALL, 8, 16, ranks=ranks.items(), alphas=alphas.items())

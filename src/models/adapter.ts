@@ -19,16 +19,16 @@ const MAX_CONFIG_BYTES = 1024 * 1024;
 /** Of problems in one message. */
 const MOST_TOLD = 5;
 
-/** What an adapter adds to one linear layer. */
+/** What an adapter adds to one linear layer, or to a layer's experts. */
 export interface AdapterLayer {
   /** Module path in the model, such as `model.layers.0.self_attn.q_proj`. */
   path: string;
   rank: number;
   /** What the product `(x A) B` is multiplied by. */
   scale: number;
-  /** mlx-lm: [inputs, rank]. PEFT: [rank, inputs]. */
+  /** mlx-lm: [inputs, rank]; of experts [experts, rank, inputs]. PEFT: [rank, inputs]. */
   a: SafetensorsTensor;
-  /** mlx-lm: [rank, outputs]. PEFT: [outputs, rank]. */
+  /** mlx-lm: [rank, outputs]; of experts [experts, outputs, rank]. PEFT: [outputs, rank]. */
   b: SafetensorsTensor;
   /** DoRA: [outputs]; the weight's rows are brought to it, W' = magnitude * (W + A B) / |W + A B|. */
   magnitude?: SafetensorsTensor;
@@ -141,10 +141,12 @@ function readLayer(path: string, parts: Parts, config: AdapterConfig, problems: 
   if (!a || !b || problems.length > before) return undefined;
 
   const rank = config.rankOf(path);
-  const [axisA, axisB] = config.format === "peft" ? [0, 1] : [1, 0];
-  if (a.shape.length === 3 || b.shape.length === 3) {
-    problems.push(`${describe(path)} is of experts, which adapters can't change yet`);
-  } else if (a.shape.length !== 2 || a.shape[axisA] !== rank || b.shape.length !== 2 || b.shape[axisB] !== rank) {
+  // mlx-lm's adapters of experts have their matrices one upon another, turned as PEFT has them.
+  const experts = config.format === "mlx-lm" && a.shape.length === 3;
+  const dimensions = experts ? 3 : 2;
+  const [axisA, axisB] = experts ? [1, 2] : config.format === "peft" ? [0, 1] : [1, 0];
+  const fits = (shape: number[], axis: number) => shape.length === dimensions && shape[axis] === rank;
+  if (!fits(a.shape, axisA) || !fits(b.shape, axisB)) {
     const shapes = `[${a.shape.join(", ")}] and [${b.shape.join(", ")}]`;
     problems.push(`${describe(path)} has shapes ${shapes}, which is not of rank ${rank}`);
   }

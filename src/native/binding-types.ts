@@ -234,7 +234,10 @@ export interface NativeAdapterLayer {
   b: string;
   /** DoRA: what each output is brought to. */
   magnitude?: string;
-  /** False: `a` is [inputs, rank], `b` [rank, outputs] (mlx-lm). True: [rank, inputs], [outputs, rank] (PEFT). */
+  /**
+   * False: `a` is [inputs, rank], `b` [rank, outputs] (mlx-lm). True: [rank, inputs], [outputs, rank] (PEFT). Of experts,
+   * `….switch_mlp.NAME`, they are [experts, rank, inputs] and [experts, outputs, rank].
+   */
   transposed: boolean;
 }
 

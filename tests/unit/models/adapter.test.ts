@@ -51,6 +51,14 @@ describe("an adapter", () => {
     ]);
   });
 
+  it("of experts has their matrices one upon another", async () => {
+    const path = "model.layers.0.mlp.switch_mlp.up_proj";
+    const shapes = { [`${path}.lora_a`]: [8, 4, 32], [`${path}.lora_b`]: [8, 16, 4] };
+    expect((await readAdapter(await write(MLX, shapes))).layers).toMatchObject([{ path, rank: 4 }]);
+    await write(MLX, { ...shapes, [`${path}.lora_b`]: [8, 4, 16] });
+    await expect(readAdapter(folder)).rejects.toMatchObject({ code: "WEIGHTS_MISMATCH" });
+  });
+
   it("of PEFT has lora_alpha / r for its scale, and names as several of its versions write them", async () => {
     const dora = { ...PEFT, use_dora: true };
     for (const [a, magnitude] of [
