@@ -29,9 +29,16 @@ const MAY_IMPORT = {
 const LEAVES = ["errors", "package-root"];
 
 /** The only files outside hub/ that may import it: what asks the Hub because the user said so. */
-const HUB_ENTRANCES = ["index", "cli/commands/download-model", "cli/commands/doctor"];
+const HUB_ENTRANCES = ["index", "cli/commands/download-model", "cli/commands/models-check", "cli/commands/doctor"];
 /** Files that may reach the hub through an entrance: they dispatch to the commands, or list them. */
-const HUB_DISPATCHERS = ["cli/main", "cli/run", "cli/program", "cli/commands", "cli/commands/completion"];
+const HUB_DISPATCHERS = [
+  "cli/main",
+  "cli/run",
+  "cli/program",
+  "cli/commands",
+  "cli/commands/models",
+  "cli/commands/completion",
+];
 
 /** The only file that loads a native addon. */
 const ADDON_LOADER = "native/binding";

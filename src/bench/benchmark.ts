@@ -2,6 +2,7 @@
 import type { Model } from "../api/model.js";
 import type { Timings } from "../api/parts.js";
 import { openModelDirectory } from "../models/model-directory.js";
+import { bytesReadPerToken } from "../models/model-size.js";
 import { runBatch } from "./batch.js";
 
 export interface BenchmarkOptions {
@@ -84,14 +85,8 @@ export function madeUpIds(count: number, vocabSize: number, repeat: number): Uin
   });
 }
 
-/**
- * Bytes of weights that generating one token reads: all of them, but of an embedding that isn't the output layer too
- * only a row, and of experts those that are chosen. What is read of the KV cache is not counted.
- */
+/** Bytes of weights that generating one token reads. */
 export async function bytesPerToken(modelPath: string): Promise<number> {
   const { config, spec } = await openModelDirectory(modelPath);
-  const read = spec.tensors.filter(({ name }) => config.tieWordEmbeddings || !/(^|\.)embed_tokens\./.test(name));
-  const { count, perToken } = config.experts ?? { count: 1, perToken: 1 };
-  const share = (name: string) => (/\.(switch_mlp|experts)\./.test(name) ? perToken / count : 1);
-  return Math.round(read.reduce((sum, { name, bytes }) => sum + bytes * share(name), 0));
+  return bytesReadPerToken(config, spec.tensors);
 }

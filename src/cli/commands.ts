@@ -17,7 +17,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "models",
-    description: "list, show, verify and remove the models on this machine",
+    description: "list, show, verify and remove the models on this machine; check whether one would run",
     create: async () => (await import("./commands/models.js")).modelsCommand(),
   },
   {

@@ -2,9 +2,11 @@ import { listFiles, modelInfo } from "@huggingface/hub";
 import { z } from "zod";
 import { PunieError } from "../errors.js";
 import type { FileHash } from "../models/file-hash.js";
+import { fetchRange, type RemoteFile } from "./fetch-range.js";
 import { hubError, type Subject } from "./hub-errors.js";
 import { type Answer, discard, type RequestContext, readLimited, request } from "./hub-request.js";
 import { type OnRetry, type RetryPolicy, withRetries } from "./retry.js";
+import { TransientError } from "./transient-error.js";
 import { Watchdog } from "./watchdog.js";
 
 export interface HubFile {
@@ -104,6 +106,32 @@ export class HubClient {
       } finally {
         watchdog.stop();
       }
+    };
+    return await withRetries(once, retry, signal, onRetry);
+  }
+
+  /** Bytes `start` to `end` (exclusive) of a file of a commit: not verified, and so for a look at it only. */
+  async peekRange(commit: string, file: HubFile, start: number, end: number): Promise<Buffer> {
+    const { retry, signal, stallMs, onRetry } = this.#options;
+    const { path, size, hash } = file;
+    const sha256 = hash.type === "sha256" ? hash.value : undefined;
+    const remote: RemoteFile = { url: this.fileUrl(commit, path), size, sha256 };
+    const options = { context: this.#options, subject: this.subject, stallMs, signal };
+    const once = async () => {
+      const bytes = Buffer.alloc(end - start);
+      let filled = 0;
+      await fetchRange(remote, start, end, options, async ({ isWholeFile, chunks }) => {
+        let skip = isWholeFile ? start : 0;
+        for await (const chunk of chunks) {
+          const wanted = chunk.subarray(Math.min(skip, chunk.length));
+          skip -= chunk.length - wanted.length;
+          bytes.set(wanted.subarray(0, bytes.length - filled), filled);
+          filled += Math.min(wanted.length, bytes.length - filled);
+          if (filled === bytes.length) return;
+        }
+      });
+      if (filled === bytes.length) return bytes;
+      throw new TransientError(`${path} ends after ${filled} of ${bytes.length} bytes`, { code: "HUB_CORRUPT" });
     };
     return await withRetries(once, retry, signal, onRetry);
   }

@@ -44,7 +44,7 @@ describe("the completion script", () => {
 
   it.each<[string, string[], string[]]>([
     ["commands", ["gen"], ["generate"]],
-    ["subcommands", ["models", ""], ["list", "show", "verify", "remove", "help"]],
+    ["subcommands", ["models", ""], ["list", "show", "verify", "remove", "check", "help"]],
     ["a command's flags", ["generate", "--model"], ["--model", "--models-dir"]],
     ["a subcommand's flags", ["models", "remove", "--y"], ["--yes"]],
     ["flags after others and their values", ["generate", "--prompt", "chat", "--log"], ["--logit-bias", "--logprobs"]],

@@ -85,7 +85,8 @@ test("a dry run lists files, sizes, the total and the room, and keeps nothing", 
   const json = JSON.parse((await punie("download-model", NAME, "--dry-run", "--json")).stdout) as object;
   expect(json).toMatchObject({ repository: NAME, files: expect.any(Array), totalBytes: expect.any(Number) });
   const asked = setup.hub.requests.flatMap(({ file }) => file ?? []);
-  expect([...new Set(asked)]).toEqual(["config.json"]);
+  expect([...new Set(asked)].sort()).toEqual(["config.json", "model.safetensors"]);
+  expect(setup.hub.sentBytes).toBeLessThan(200_000);
   await expect(readdir(setup.modelsDir)).rejects.toMatchObject({ code: "ENOENT" });
 });
 

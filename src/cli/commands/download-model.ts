@@ -10,10 +10,13 @@ import { isModelThere } from "../../models/completeness.js";
 import { shellQuote } from "../../models/download-command.js";
 import { repositoryFault } from "../../models/model-name.js";
 import { modelDirectory } from "../../models/places.js";
+import type { ModelCheck } from "../check-model.js";
+import { checkText } from "../check-text.js";
 import type { DownloadDisplay } from "../download-display.js";
 import { formatBytes, formatTable } from "../format-size.js";
 import { interruptible } from "../interrupt.js";
 import { answer, answerJson, isNoteTerminal, note } from "../output.js";
+import type { HubCheck } from "./models-check.js";
 
 interface DownloadFlags {
   list?: boolean;
@@ -37,7 +40,10 @@ export function downloadModelCommand(): Command {
     .option("--revision <revision>", "branch, tag or commit (default: main)")
     .option("--include <glob>", "fetch only files that match; may be repeated", collect)
     .option("--exclude <glob>", "fetch no file that matches; may be repeated", collect)
-    .option("--dry-run", "list the files, their sizes and the room there is, and fetch nothing")
+    .option(
+      "--dry-run",
+      "list the files, their sizes and the room there is, say whether the model would run here, and fetch nothing",
+    )
     .option("--force", "fetch everything anew, whatever is there")
     .option("--update", "when the model is there and the Hub has a newer one, fetch what differs")
     .option("--max-rate <rate>", "most bytes a second, such as 500K or 10M", byteRate)
@@ -166,9 +172,18 @@ function modelsDirFlag({ modelsDir }: DownloadFlags): string {
 
 async function dryRun(repository: string, flags: DownloadFlags, signal: AbortSignal): Promise<void> {
   const { planDownload } = await import("../../hub/download-model.js");
-  const plan = await planDownload(repository, { ...downloadOptions(flags), signal });
-  if (flags.json) answerJson(plan);
-  else answer(planText(plan));
+  const options = { ...downloadOptions(flags), signal };
+  const plan = await planDownload(repository, options);
+  // Who chooses files has another use for them than to run them here.
+  const isWhole = flags.include === undefined && flags.exclude === undefined;
+  const checked = isWhole ? await (await import("./models-check.js")).checkOnHub(repository, options, {}) : undefined;
+  if (flags.json) answerJson({ ...plan, ...(checked && { check: checkResult(checked) }) });
+  else answer(planText(plan) + (checked ? `${checkText(checked)}\n` : ""));
+}
+
+/** The plan tells already what is fetched. */
+function checkResult({ name: _, hub: __, ...check }: HubCheck): ModelCheck {
+  return check;
 }
 
 function planText(plan: DownloadPlan): string {

@@ -18,7 +18,9 @@ import { type ResolvedModel, resolveModel } from "../../models/resolve-model.js"
 import { type VerifiedFile, verifyModel } from "../../models/verify-model.js";
 import { formatBytes, formatTable } from "../format-size.js";
 import { interruptible } from "../interrupt.js";
+import { positiveInteger } from "../numbers.js";
 import { answer, answerJson, note, noteStream } from "../output.js";
+import { type CheckFlags, check } from "./models-check.js";
 
 interface ModelsFlags {
   modelsDir?: string;
@@ -41,6 +43,12 @@ export function modelsCommand(): Command {
   models.addCommand(
     named("remove", "delete a model from the models directory").option("-y, --yes", "don't ask").action(remove),
   );
+  models.addCommand(
+    named("check", "say from the headers alone whether a model would run here, before it is downloaded")
+      .option("--context-length <n>", "tokens to reckon the memory for", positiveInteger)
+      .option("--revision <revision>", "branch, tag or commit on the Hub, whatever is here")
+      .action((name: string, flags: CheckFlags) => interruptible((signal) => check(name, flags, signal))),
+  );
   return models.addHelpText("after", EXAMPLES);
 }
 
@@ -48,6 +56,7 @@ const EXAMPLES = `
 Examples:
   $ punie models
   $ punie models show mlx-community/Qwen2.5-Coder-3B-Instruct-4bit
+  $ punie models check mlx-community/Qwen3-Coder-30B-A3B-Instruct-4bit --context-length 8192
   $ punie models verify mlx-community/Qwen2.5-Coder-3B-Instruct-4bit
   $ punie models remove mlx-community/Qwen2.5-Coder-3B-Instruct-4bit --yes
 `;
