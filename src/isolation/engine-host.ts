@@ -1,4 +1,5 @@
 /** Where an isolated engine lives, as its owner sees it. */
+import { packageFile } from "../package-root.js";
 import type { FromEngine, ToEngine } from "./messages.js";
 
 export interface EngineHost {
@@ -19,8 +20,7 @@ export interface HostListener {
 
 export type OpenHost = (listener: HostListener) => EngineHost;
 
-/** Of a compiled file beside this one. Under vitest this module runs as TypeScript, which Node 20 can't start. */
-export function entryUrl(file: string): URL {
-  const base = import.meta.url.endsWith(".ts") ? "../../dist/isolation/" : "./";
-  return new URL(base + file, import.meta.url);
+/** A compiled file of this folder, which the system can open: in a bundle, in Electron's archive and under vitest too. */
+export function entryFile(name: string): string {
+  return packageFile(`dist/isolation/${name}`);
 }

@@ -1,15 +1,14 @@
 /** An engine in a process of its own, which ends with this one. */
 import { fork } from "node:child_process";
 import type { Socket } from "node:net";
-import { fileURLToPath } from "node:url";
-import { type EngineHost, entryUrl, type HostListener } from "./engine-host.js";
+import { type EngineHost, entryFile, type HostListener } from "./engine-host.js";
 import type { FromEngine, ToEngine } from "./messages.js";
 
 /** Of what it writes to stderr, the end is kept: a crash's reason may stand there. */
 const KEPT_CHARACTERS = 1000;
 
 export function openProcessHost(listener: HostListener): EngineHost {
-  const child = fork(fileURLToPath(entryUrl("process-entry.js")), [], {
+  const child = fork(entryFile("process-entry.js"), [], {
     serialization: "advanced",
     // This process's loaders and inspectors have no business there.
     execArgv: [],

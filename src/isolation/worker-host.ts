@@ -1,11 +1,11 @@
 /** An engine in a worker thread of this process. */
 import { Worker } from "node:worker_threads";
-import { type EngineHost, entryUrl, type HostListener } from "./engine-host.js";
+import { type EngineHost, entryFile, type HostListener } from "./engine-host.js";
 import type { FromEngine, ToEngine } from "./messages.js";
 
 export function openWorkerHost(listener: HostListener): EngineHost {
   // Its streams are piped, and read by nobody: nothing that it prints may get into this process's output.
-  const worker = new Worker(entryUrl("worker-entry.js"), { execArgv: [], stdout: true, stderr: true });
+  const worker = new Worker(entryFile("worker-entry.js"), { execArgv: [], stdout: true, stderr: true });
   let failure: string | undefined;
   worker.on("message", (message: FromEngine) => listener.message(message));
   worker.on("error", (error: Error) => {

@@ -7,7 +7,7 @@ import { packPackage, programThatAnswers, TASK, UserMachine } from "../helpers/i
 import { npmTools } from "../helpers/npm-tools.js";
 
 /** What the guide tells to leave out of the archive. */
-const UNPACKED = "**/node_modules/{punie,@punie,@huggingface}";
+const UNPACKED = "**/node_modules/{punie,@punie,@huggingface,zod}";
 
 interface Asar {
   createPackageWithOptions(from: string, to: string, options: { unpackDir: string }): Promise<void>;
@@ -37,7 +37,8 @@ beforeAll(async () => {
     const { text } = await model.generate({ messages: [{ role: "user", content: "What is the capital of Ghana?" }] });
     await model.dispose();
     console.log(text);`;
-  user = new UserMachine({ "main.mjs": programThatAnswers(), "chat.mjs": chat });
+  const isolated = chat.replace('device: "cpu"', 'device: "cpu", isolation: process.argv[3]');
+  user = new UserMachine({ "main.mjs": programThatAnswers(), "chat.mjs": chat, "isolated.mjs": isolated });
   user.install(packPackage(packed));
   resources = path.join(user.root, "resources");
   await asar.createPackageWithOptions(user.app, path.join(resources, "app.asar"), { unpackDir: UNPACKED });
@@ -81,7 +82,7 @@ describe("an application packed for Electron", () => {
     renameSync(`${archive}.file.unpacked`, `${archive}.unpacked`);
     const inArchive = filesUnder(path.join(archive, "node_modules", "punie"));
     const libraries = inArchive.filter((file) => /\.(node|so|dylib|metallib)(\.|$)/.test(file));
-    const threads = inArchive.filter((file) => /-worker\.js$/.test(file));
+    const threads = inArchive.filter((file) => /-(worker|entry)\.js$/.test(file));
     expect([libraries.length > 0, threads.length > 0]).toEqual([true, true]);
     for (const file of libraries) truncateSync(file);
     for (const file of threads) writeFileSync(file, 'throw new Error("this file is only in the archive");');
@@ -91,6 +92,8 @@ describe("an application packed for Electron", () => {
     const answered = { status: 0, stdout: `${TASK.text}\n`, stderr: "" };
     expect(runThere("main.mjs")).toEqual(answered);
     expect(runThere("chat.mjs", model)).toEqual(answered);
+    for (const isolation of ["worker", "process"])
+      expect(runThere("isolated.mjs", model, isolation), isolation).toEqual(answered);
   });
 });
 
