@@ -66,8 +66,14 @@ function packaged(machine: Machine, backend: string): Place {
   return { name, directory: found.directory };
 }
 
-/** What to do about an addon that is nowhere, or that nowhere loads. */
-export function remedies(machine: Machine, found: boolean): string {
+/** NVIDIA's libraries that MLX's CUDA build asks for, in the system loader's complaint. */
+const NVIDIA = /lib(cuda|cublas|cufft|cusolver|cudnn|nccl|nvrtc)/;
+
+/**
+ * What to do about an addon that is nowhere, or that nowhere loads.
+ * @param causes Messages of those that were found and did not load.
+ */
+export function remedies(machine: Machine, causes: readonly string[]): string {
   const name = `${machine.platform}-${machine.arch}`;
   if (!PLATFORMS.includes(name)) {
     return `MLX has no build for ${name}. Punie runs on ${PLATFORMS.join(", ")}.`;
@@ -78,9 +84,12 @@ export function remedies(machine: Machine, found: boolean): string {
   const backend = `@punie/${name}-${DEFAULT_BACKENDS[name]}`;
   return [
     "What may help:",
-    ...(found
+    ...(causes.length > 0
       ? []
       : [`  - npm install --include=optional punie (brings ${backend}, which some installations leave out)`]),
+    ...(causes.some((cause) => NVIDIA.test(cause))
+      ? [`  - CUDA: NVIDIA's driver, CUDA, cuDNN and NCCL where the system finds them; or ${backend}, for the CPU`]
+      : []),
     `  - an installation made on another machine: install again on this one, ${name}`,
     "  - Electron: unpack punie from the asar archive (asarUnpack: **/node_modules/punie/**)",
     "  - a bundler: keep punie external, or its package beside the bundle",

@@ -86,7 +86,10 @@ export function openBinding(host: BindingHost): NativeBinding {
   const lines = [
     `The native addon could not be loaded on ${host.platform}-${host.arch}:`,
     ...failures.map((line) => `  ${line}`),
-    remedies(host, causes.length > 0),
+    remedies(
+      host,
+      causes.map(({ message }) => message),
+    ),
   ];
   throw new PunieError("NATIVE_UNAVAILABLE", lines.join("\n"), {
     cause: causes.length > 1 ? new AggregateError(causes) : causes[0],

@@ -67,6 +67,12 @@ describe("the addon", () => {
     expect(openBinding(host({ [PREBUILT]: () => cpu, [made]: () => gpu }))).toBe(gpu);
   });
 
+  it("for CUDA, where NVIDIA's libraries are missing, says so", () => {
+    const files = { [`/modules/${CUDA}/punie.node`]: broken("libcudnn.so.9: cannot open shared object file") };
+    expect(failure(host(files, installed(CUDA))).message).toContain("CUDA: NVIDIA's driver, CUDA, cuDNN and NCCL");
+    expect(failure(host({ [PREBUILT]: broken("wrong ELF class") })).message).not.toContain("NVIDIA");
+  });
+
   it("is not taken from a package of another version", () => {
     const findPackage = () => ({ directory: "/modules/old", version: "1.2.2" });
     const error = failure(host({ "/modules/old/punie.node": () => ({}) }, { findPackage }));
