@@ -36,7 +36,7 @@ function hasPrebuilt() {
 }
 
 function isCheckout() {
-  return fs.existsSync(path.join(paths.root, "tests"));
+  return fs.existsSync(path.join(paths.root, "src"));
 }
 
 /** The package's own, and its platform's package where npm has installed that one. */

@@ -12,7 +12,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { backendHere, prebuildName, wheelOf } from "./lib/backends.mjs";
-import { examineElf } from "./lib/elf.mjs";
+import { examineElf, missingSymbols } from "./lib/elf.mjs";
 import { filesUnder, fingerprint, isDone, markDone } from "./lib/fingerprint.mjs";
 import { isHookOf } from "./lib/npm-hook.mjs";
 import { paths } from "./lib/paths.mjs";
@@ -67,8 +67,16 @@ async function makeOther(backend) {
     fs.copyFileSync(path.join(directoryOf(backendHere()), "punie.node"), path.join(finished, "punie.node"));
     addMlx(unpacked, finished, { cuda: backend.backend.startsWith("cuda") });
     examine(finished);
+    compare(directoryOf(backendHere()), finished);
     install(finished, directoryOf(backend));
   });
+}
+
+/** The addon was compiled against the other's headers, and not loaded with this one. */
+function compare(directory, other) {
+  const [library, offered] = [directory, other].map((place) => path.join(place, "mlx", "lib", "libmlx.so"));
+  const missing = missingSymbols({ addon: path.join(other, "punie.node"), library, other: offered });
+  if (missing.length > 0) throw new SetupError(`This build of MLX lacks what the addon uses:\n${missing.join("\n")}`);
 }
 
 function isCurrent(backend) {

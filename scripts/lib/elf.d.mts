@@ -4,3 +4,4 @@ export function examineElf(
   directory: string,
   baseline?: Record<Kind, number[]>,
 ): { newest: Record<Kind, string>; problems: string[] };
+export function missingSymbols(files: { addon: string; library: string; other: string }): string[];

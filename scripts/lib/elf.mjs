@@ -34,6 +34,22 @@ export function examineElf(directory, baseline = BASELINE) {
   return { newest, problems };
 }
 
+/**
+ * The symbols that an addon takes from one build of a library and would not find in another.
+ * @param {{ addon: string, library: string, other: string }} files
+ */
+export function missingSymbols({ addon, library, other }) {
+  const defined = (file) => new Set(symbolsOf(["--defined-only", file]));
+  const [has, offers] = [defined(library), defined(other)];
+  return symbolsOf(["--undefined-only", addon]).filter((symbol) => has.has(symbol) && !offers.has(symbol));
+}
+
+function symbolsOf(args) {
+  return need("nm", ["--dynamic", "--format=just-symbols", ...args])
+    .split("\n")
+    .filter((symbol) => symbol !== "");
+}
+
 /** @returns {[kind: string, version: string][]} every symbol version that a file needs or defines */
 function versionsOf(file) {
   const symbols = need("objdump", ["-T", file]);

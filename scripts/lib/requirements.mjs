@@ -50,7 +50,7 @@ export function checkPlatform(host = thisHost()) {
   }
   if (!atLeast(host.glibc, MINIMUM_GLIBC)) {
     throw new SetupError(
-      `punie needs glibc ${MINIMUM_GLIBC.join(".")} or later (Ubuntu 22.04, Debian 12, Fedora 35); this system has ${host.glibc}.`,
+      `punie needs glibc ${MINIMUM_GLIBC.join(".")} or later (Ubuntu 22.04, Debian 12, Fedora 36); this system has ${host.glibc}.`,
     );
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BACKENDS, backendHere, packageName, prebuildName, wheelOf } from "../../scripts/lib/backends.mjs";
-import { BASELINE, examineElf } from "../../scripts/lib/elf.mjs";
+import { BASELINE, examineElf, missingSymbols } from "../../scripts/lib/elf.mjs";
 import { isHookOf } from "../../scripts/lib/npm-hook.mjs";
 import { addonPlaces } from "../../src/native/addon-places.js";
 
@@ -86,6 +86,16 @@ describe.runIf(process.platform === "linux")("what is prebuilt for Linux", () =>
     const { newest, problems } = examineElf(directory);
     expect(problems).toEqual([]);
     expect(newest.GLIBC.split(".").map(Number)).toEqual([2, expect.toSatisfy((minor: number) => minor <= 35)]);
+  });
+
+  it("is compared, symbol by symbol, with the MLX of another backend", () => {
+    const addon = path.join("build", "native", "punie.node");
+    const library = path.join("build", "native", "mlx", "lib", "libmlx.so");
+    expect(missingSymbols({ addon, library, other: library })).toEqual([]);
+    // A library that has none of MLX's.
+    const missing = missingSymbols({ addon, library, other: addon });
+    expect(missing.length).toBeGreaterThan(20);
+    expect(missing.every((symbol) => symbol.includes("mlx"))).toBe(true);
   });
 
   it("is refused with a path of the machine that built it, or a symbol newer than the baseline", () => {
