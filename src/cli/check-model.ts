@@ -2,7 +2,8 @@
 import { stat } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join } from "node:path";
-import { chooseContextLength } from "../api/load-options.js";
+import { chooseMemory } from "../api/choose-memory.js";
+import { checkLoadOptions, chooseContextLength } from "../api/load-options.js";
 import { loadChatTemplate } from "../chat/template.js";
 import { type ErrorCode, PunieError } from "../errors.js";
 import { readJsonFile } from "../models/json-file.js";
@@ -12,7 +13,7 @@ import { bytesReadPerToken, cacheBytes } from "../models/model-size.js";
 import { fromNative, loadBinding } from "../native/binding.js";
 
 export interface CheckOptions {
-  contextLength?: number | undefined;
+  contextLength?: number | "auto" | undefined;
   threads?: number | undefined;
   /** Whether the model has a tokenizer.json. Default: whether it is in the directory. */
   hasTokenizer?: boolean | undefined;
@@ -91,9 +92,21 @@ async function buildGraph({ spec }: ModelDirectory): Promise<void> {
   }
 }
 
-async function describe({ modelType, config, spec, quantization, weightBytes }: ModelDirectory, options: CheckOptions) {
+/** The context that loading with "auto" would have here; that of one token where nothing fits. */
+async function fittingContext(directory: ModelDirectory): Promise<number> {
+  try {
+    return (await chooseMemory(directory, checkLoadOptions({ contextLength: "auto" }))).contextLength;
+  } catch (error) {
+    if (error instanceof PunieError && error.code === "OUT_OF_MEMORY") return 1;
+    throw error;
+  }
+}
+
+async function describe(directory: ModelDirectory, options: CheckOptions) {
+  const { modelType, config, spec, quantization, weightBytes } = directory;
   const binding = loadBinding();
-  const contextLength = chooseContextLength(options.contextLength, longestContext(config));
+  const asked = chooseContextLength(options.contextLength, longestContext(config));
+  const contextLength = asked === "auto" ? await fittingContext(directory) : asked;
   const cache = cacheBytes(config, contextLength);
   const bandwidth = await binding.measureMemoryBandwidth(options.threads ?? binding.info().cores);
   const most = bandwidth / bytesReadPerToken(config, spec.tensors);

@@ -51,6 +51,7 @@ export async function convertPackedDirectory(
       bytes: imported.bytes,
       parameters: imported.parameters,
       bitsPerWeight,
+      losses: [],
     };
   });
 }
