@@ -47,6 +47,24 @@ kernels::GgmlType read_ggml_type(const Napi::Value& value) {
   throw Error("INVALID_OPTION", "ggml must be a quantized type of GGUF files.");
 }
 
+nn::LowRankChange read_adapter(const Napi::Object& object) {
+  nn::LowRankChange change;
+  change.a = read_bytes(object.Get("a"), "a");
+  change.a_dtype = io::parse_dtype(read_text(object, "aDtype"));
+  change.b = read_bytes(object.Get("b"), "b");
+  change.b_dtype = io::parse_dtype(read_text(object, "bDtype"));
+  if (const auto magnitude = object.Get("magnitude"); !magnitude.IsUndefined()) {
+    change.magnitude = read_bytes(magnitude, "magnitude");
+    change.magnitude_dtype = io::parse_dtype(read_text(object, "magnitudeDtype"));
+  }
+  change.rank = to_integer(object.Get("rank"), "rank", 1, kMostColumns);
+  change.outputs = to_integer(object.Get("outputs"), "outputs", 1, kMostColumns);
+  change.scale = object.Get("scale").ToNumber().FloatValue();
+  change.transposed = object.Get("transposed").ToBoolean();
+  change.first_row = to_integer(object.Get("firstRow"), "firstRow", 0, kMostColumns);
+  return change;
+}
+
 nn::RowsToConvert read_rows(const Napi::Object& object) {
   nn::RowsToConvert rows;
   rows.data = read_bytes(object.Get("data"), "data");
@@ -57,6 +75,9 @@ nn::RowsToConvert read_rows(const Napi::Object& object) {
   rows.biases = read_bytes(object.Get("biases"), "biases");
   if (const auto ggml = object.Get("ggml"); !ggml.IsUndefined()) rows.ggml = read_ggml_type(ggml);
   rows.add_one = object.Get("addOne").ToBoolean();
+  if (const auto adapter = object.Get("adapter"); adapter.IsObject()) {
+    rows.adapter = read_adapter(adapter.As<Napi::Object>());
+  }
   rows.cast = io::parse_dtype(read_text(object, "cast"));
   rows.quantize = read_mode(object.Get("quantize"), "quantize");
   return rows;

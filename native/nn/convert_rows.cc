@@ -2,6 +2,7 @@
 
 #include <mlx/mlx.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -161,10 +162,47 @@ mx::array read_values(const RowsToConvert& rows) {
   return mx::dequantize(weight, scales, biases, group_size, bits, mode);
 }
 
+/// True if an exponent has every bit set: what is not finite. `Word` holds one value.
+template <typename Word>
+bool all_finite(const mx::array& values, Word exponent) {
+  const auto* words = values.data<Word>();
+  return std::none_of(words, words + values.size(), [exponent](Word word) { return (word & exponent) == exponent; });
+}
+
 void require_finite(const mx::array& values) {
-  auto all = mx::all(mx::isfinite(values));
-  if (all.item<bool>()) return;
-  throw Error("MODEL_CORRUPT", "it has values that are not finite numbers.");
+  const bool finite = values.dtype() == mx::float32    ? all_finite<std::uint32_t>(values, 0x7f800000)
+                      : values.dtype() == mx::bfloat16 ? all_finite<std::uint16_t>(values, 0x7f80)
+                                                       : all_finite<std::uint16_t>(values, 0x7c00);
+  if (!finite) throw Error("MODEL_CORRUPT", "it has values that are not finite numbers.");
+}
+
+/// A matrix of an adapter, with its axes as the product wants them.
+mx::array adapter_matrix(std::span<const std::byte> bytes, io::Dtype dtype, std::int64_t rows, std::int64_t columns,
+                         bool turn, const char* name) {
+  const auto stored = copy_in(bytes, turn ? rows : columns, float_type(dtype));
+  if (stored.shape(0) != (turn ? columns : rows)) {
+    throw Error("WEIGHTS_MISMATCH", std::string("the adapter's ") + name + " has another shape than the layer.");
+  }
+  return turn ? mx::transpose(stored) : stored;
+}
+
+/// As mlx-lm's LoRALinear and DoRALinear fuse: the change is rounded to the weight's type, then added.
+mx::array changed(const mx::array& weight, const LowRankChange& change, std::int64_t columns) {
+  const auto rows = weight.shape(0);
+  const auto first = static_cast<int>(change.first_row);
+  if (change.first_row + rows > change.outputs) {
+    throw Error("WEIGHTS_MISMATCH", "the adapter has fewer outputs than the layer.");
+  }
+  const auto a = adapter_matrix(change.a, change.a_dtype, change.rank, columns, !change.transposed, "first matrix");
+  auto b = adapter_matrix(change.b, change.b_dtype, change.outputs, change.rank, !change.transposed, "second matrix");
+  b = mx::slice(b, {first, 0}, {first + rows, static_cast<int>(change.rank)});
+  const auto scale = mx::array(change.scale, b.dtype());
+  auto sum = mx::add(weight, mx::astype(mx::matmul(mx::multiply(scale, b), a), weight.dtype()));
+  if (change.magnitude.empty()) return sum;
+  auto lengths = copy_in(change.magnitude, change.outputs, float_type(change.magnitude_dtype));
+  lengths = mx::slice(mx::reshape(lengths, {-1}), {first}, {first + rows});
+  const auto factors = mx::divide(lengths, mx::linalg::norm(sum, std::vector<int>{1}));
+  return mx::multiply(mx::expand_dims(factors, 1), sum);
 }
 
 }  // namespace
@@ -173,9 +211,11 @@ ConvertedRows convert_rows(const RowsToConvert& rows) {
   const Workplace workplace;
   auto values = read_values(rows);
   if (rows.add_one) values = mx::add(values, mx::array(1.0f, values.dtype()));
+  if (rows.adapter) values = changed(values, *rows.adapter, rows.columns);
   values = mx::astype(values, float_type(rows.cast));
   if (!rows.quantize) return {copy_out(values), {}, {}};
   shape_of(*rows.quantize, rows.columns);
+  values = mx::contiguous(values);
   values.eval();
   require_finite(values);
   const auto& [mode, bits, group_size] = *rows.quantize;

@@ -19,6 +19,24 @@ struct QuantizationMode {
   int group_size = 0;
 };
 
+/// What a LoRA or DoRA adapter changes the rows by; its matrices are whole, the rows may be some of the weight's.
+struct LowRankChange {
+  std::span<const std::byte> a;
+  io::Dtype a_dtype = io::Dtype::f32;
+  std::span<const std::byte> b;
+  io::Dtype b_dtype = io::Dtype::f32;
+  /// DoRA's length of each output's row; empty without.
+  std::span<const std::byte> magnitude;
+  io::Dtype magnitude_dtype = io::Dtype::f32;
+  std::int64_t rank = 0;
+  std::int64_t outputs = 0;
+  float scale = 1;
+  /// False: a is [columns, rank] and b [rank, outputs], as mlx-lm has them. True: [rank, columns] and [outputs, rank].
+  bool transposed = false;
+  /// Of the weight's outputs, that of the first row.
+  std::int64_t first_row = 0;
+};
+
 /// Rows of a matrix on their way into a model directory. The spans are the caller's and outlive the call.
 struct RowsToConvert {
   std::span<const std::byte> data;
@@ -33,6 +51,8 @@ struct RowsToConvert {
   std::optional<kernels::GgmlType> ggml;
   /// One is added, in the rows' own type: norms that a checkpoint stores as what they differ from one by.
   bool add_one = false;
+  /// Added before the cast, as mlx-lm fuses adapters.
+  std::optional<LowRankChange> adapter;
   /// What the values are rounded to.
   io::Dtype cast = io::Dtype::f32;
   /// How the result is quantized, if it is.

@@ -1,7 +1,8 @@
 /** A Hugging Face model directory, one in MLX's form, or a GGUF file → an MLX model directory, quantized or not. */
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { NativeBinding, QuantizationMode } from "../native/binding-types.js";
 import { type ConversionSource, openConversionSource } from "./conversion-source.js";
+import { fuseAdapter } from "./fuse-adapter.js";
 import { lossText, type TypeLoss } from "./loss.js";
 import { fillDirectory, requireAbsent, requireRoom, writeJson, writeText } from "./new-directory.js";
 import { type OutputPlan, planOutput, SHARD_BYTES } from "./output-plan.js";
@@ -14,6 +15,8 @@ import { type ConvertProgress, writeWeights } from "./write-weights.js";
 export interface ConvertOptions extends QuantizationOptions {
   /** What floats are cast to before anything is quantized. Default: config.json's `torch_dtype`, else their own type. */
   dtype?: ConversionDtype | undefined;
+  /** The directory of a LoRA or DoRA adapter that is fused into the weights, before they are quantized. */
+  adapter?: string | undefined;
   /** Stops within one chunk; what was written is removed, and the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: ConvertProgress) => void) | undefined;
@@ -56,7 +59,8 @@ export async function convertModel(
   if (await isPackedDirectory(path)) return await convertPackedDirectory(path, target, options);
   const source = await openConversionSource(path);
   try {
-    const plan = planConversion(source, path, options);
+    const tensors = options.adapter ? await fuseAdapter(source.tensors, options.adapter) : source.tensors;
+    const plan = planConversion({ ...source, tensors }, path, options);
     return await fillDirectory(target, async (directory) => {
       await requireRoom(directory, plan.totalBytes);
       const { bytes, index, losses } = await writeWeights(directory, plan, { binding, ...options });
@@ -103,7 +107,16 @@ function summary({ defaults, shards, totalParameters, totalBytes }: OutputPlan) 
 function cardOf(source: ConversionSource, result: ConvertResult, options: ConvertOptions): string {
   const { quantization, bitsPerWeight, losses } = result;
   const weights = quantization === null ? "not quantized" : quantizationText(quantization, options);
-  return modelCard({ ...source.provenance, weights, bitsPerWeight, notes: losses.map(lossText) });
+  return modelCard({
+    ...source.provenance,
+    weights,
+    bitsPerWeight,
+    notes: [...fused(options), ...losses.map(lossText)],
+  });
+}
+
+function fused({ adapter }: ConvertOptions): string[] {
+  return adapter ? [`Adapter: ${basename(resolve(adapter))}, fused`] : [];
 }
 
 function quantizationText({ mode, bits, groupSize }: QuantizationMode, { mixed }: QuantizationOptions): string {

@@ -1,6 +1,7 @@
 /** A tensor on its way from one form of a model to another: where its rows lie, and how they are encoded there. */
 import { PunieError } from "../errors.js";
 import type { FloatDtype, GgmlTypeName, QuantizationMode, TensorDtype } from "../native/binding-types.js";
+import type { LayerChange } from "./fuse-adapter.js";
 
 /** A tensor of an open file. */
 export interface StoredTensor {
@@ -41,6 +42,8 @@ export interface ModelTensor {
   rows: StoredRows[];
   /** One is added to every value, in the tensor's own type. */
   addOne?: boolean;
+  /** What an adapter adds. */
+  change?: LayerChange;
 }
 
 /** Rows are counted over all axes but the last, which is a row's length; a vector is one row. */

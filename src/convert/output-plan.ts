@@ -3,7 +3,7 @@ import { PunieError } from "../errors.js";
 import type { FloatDtype, GgmlTypeName, QuantizationMode } from "../native/binding-types.js";
 import { CARRIED_BITS } from "./gguf/ggml-types.js";
 import { columnsOf, type ModelTensor, moduleOf, rowsOf } from "./model-tensor.js";
-import { isQuantizable, type QuantizationChoice } from "./quantization-choice.js";
+import { isQuantizable, type ModuleQuantization, type QuantizationChoice } from "./quantization-choice.js";
 import { type TensorToWrite, tensorBytes } from "./safetensors-writer.js";
 import { isBareParameter } from "./tensor-order.js";
 
@@ -63,7 +63,9 @@ export function planOutput(tensors: readonly ModelTensor[], options: PlanOptions
 function planTensor(tensor: ModelTensor, options: PlanOptions, rows: Record<string, unknown>): TensorPlan {
   const { name, encoding, shape } = tensor;
   const path = moduleOf(name);
-  const chosen = isQuantizable(tensor) ? options.choice?.of(path, columnsOf(shape)) : undefined;
+  const chosen = isQuantizable(tensor)
+    ? (options.choice?.of(path, columnsOf(shape)) ?? asBefore(tensor, options))
+    : undefined;
   const cast = options.cast(tensor, chosen !== undefined) ?? encoding.dtype;
   if (chosen) {
     if (columnsOf(shape) % chosen.quantization.groupSize !== 0) {
@@ -90,6 +92,12 @@ function planTensor(tensor: ModelTensor, options: PlanOptions, rows: Record<stri
   return { tensor, cast, outputs: [{ name, dtype: cast, shape }] };
 }
 
+/** A layer that an adapter changes is unpacked for that, and packed again as it was. */
+function asBefore({ change, encoding }: ModelTensor, { choice }: PlanOptions): ModuleQuantization | undefined {
+  if (choice || !change || encoding.kind === "float") return undefined;
+  return { quantization: encoding.kind === "packed" ? encoding.quantization : carriedMode(encoding.type) };
+}
+
 function carriedMode(type: GgmlTypeName): QuantizationMode {
   return { mode: "affine", bits: CARRIED_BITS[type], groupSize: 32 };
 }
@@ -101,14 +109,15 @@ function tableOf(
 ): Pick<OutputPlan, "table" | "defaults"> {
   if (choice) return { table: { ...tableRow(choice.defaults), ...rows }, defaults: choice.defaults };
   if (table) return { table, defaults: mostFrequent(plans.flatMap(({ kept }) => kept ?? [])) };
-  const carried = plans.filter(({ carried }) => carried !== undefined);
-  const modes = carried.map(({ carried }) => carriedMode(carried as GgmlTypeName));
-  const defaults = mostFrequent(modes);
-  if (!defaults) return { table: undefined, defaults };
-  const others = carried.flatMap(({ tensor }, i) => {
-    const mode = modes[i] as QuantizationMode;
-    return mode.bits === defaults.bits ? [] : [[moduleOf(tensor.name), tableRow(mode)] as const];
+  const packed = plans.flatMap(({ tensor, carried, quantize }) => {
+    const mode = carried ? carriedMode(carried) : quantize;
+    return mode ? [{ module: moduleOf(tensor.name), mode }] : [];
   });
+  const defaults = mostFrequent(packed.map(({ mode }) => mode));
+  if (!defaults) return { table: undefined, defaults };
+  const others = packed.flatMap(({ module, mode }) =>
+    mode.bits === defaults.bits ? [] : [[module, tableRow(mode)] as const],
+  );
   return { table: { ...tableRow(defaults), ...Object.fromEntries(others) }, defaults };
 }
 

@@ -99,13 +99,16 @@ async function* convertedChunks(
   let reading = readChunk(plan.tensor, chunks[0] ?? []);
   for (const i of chunks.keys()) {
     const rows = await reading;
+    const firstRow = chunks[i]?.[0]?.first ?? 0;
     const next = chunks[i + 1];
     if (next) {
       reading = readChunk(plan.tensor, next);
       // A failure is told when its turn comes.
       reading.catch(() => undefined);
     }
-    yield plan.carried ? await carryChunk(plan, rows, binding, losses) : await convertChunk(plan, rows, binding);
+    yield plan.carried
+      ? await carryChunk(plan, rows, binding, losses)
+      : await convertChunk(plan, rows, firstRow, binding);
   }
 }
 
@@ -169,12 +172,17 @@ async function readRows(
   return bytes;
 }
 
-async function convertChunk(plan: TensorPlan, rows: ChunkBytes, binding: NativeBinding): Promise<NativeConvertedRows> {
+async function convertChunk(
+  plan: TensorPlan,
+  rows: ChunkBytes,
+  firstRow: number,
+  binding: NativeBinding,
+): Promise<NativeConvertedRows> {
   const { tensor, cast, kept } = plan;
   const { encoding, shape } = tensor;
   const { dtype } = encoding;
   if (kept) return await castScales(rows, kept.groupSize, plan, binding);
-  const plain = encoding.kind === "float" && cast === dtype && !tensor.addOne && !plan.quantize;
+  const plain = encoding.kind === "float" && cast === dtype && !tensor.addOne && !tensor.change && !plan.quantize;
   if (plain) return { data: rows.data as Uint8Array<ArrayBuffer> };
   return await convert(plan, binding, {
     ...rows,
@@ -183,6 +191,7 @@ async function convertChunk(plan: TensorPlan, rows: ChunkBytes, binding: NativeB
     ...(encoding.kind === "packed" && { packed: encoding.quantization }),
     ...(encoding.kind === "ggml" && { ggml: encoding.type }),
     ...(tensor.addOne && { addOne: true }),
+    ...(tensor.change && { adapter: { ...tensor.change, firstRow } }),
     cast,
     ...(plan.quantize && { quantize: plan.quantize }),
   });

@@ -325,6 +325,24 @@ export interface QuantizationMode {
 /** Quantized types of GGUF files. */
 export type GgmlTypeName = "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0" | "Q2_K" | "Q3_K" | "Q4_K" | "Q5_K" | "Q6_K";
 
+/** What an adapter changes a layer's rows by: matrices as `AdapterLayer` has them, whole. */
+export interface NativeRowsAdapter {
+  a: Uint8Array;
+  aDtype: FloatDtype;
+  b: Uint8Array;
+  bDtype: FloatDtype;
+  /** DoRA's. */
+  magnitude?: Uint8Array;
+  magnitudeDtype?: FloatDtype;
+  rank: number;
+  outputs: number;
+  scale: number;
+  /** As PEFT has them. */
+  transposed: boolean;
+  /** Of the layer's outputs, that of the first row. */
+  firstRow: number;
+}
+
 /** Rows of a matrix on their way into a model directory: read, perhaps increased by one, cast, perhaps quantized. */
 export interface NativeRows {
   /** Whole rows, one after another. Not to be changed before the promise is settled. */
@@ -341,6 +359,7 @@ export interface NativeRows {
   ggml?: GgmlTypeName;
   /** Default false. */
   addOne?: boolean;
+  adapter?: NativeRowsAdapter;
   cast: FloatDtype;
   quantize?: QuantizationMode;
 }

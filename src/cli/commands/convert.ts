@@ -15,7 +15,7 @@ import { positiveInteger } from "../numbers.js";
 import { answer, answerJson, isNoteTerminal, note } from "../output.js";
 import { StatusLine } from "../status-line.js";
 
-interface ConvertFlags extends Pick<ConvertOptions, "mode" | "bits" | "groupSize" | "mixed" | "dtype"> {
+interface ConvertFlags extends Pick<ConvertOptions, "mode" | "bits" | "groupSize" | "mixed" | "dtype" | "adapter"> {
   output: string;
   modelsDir?: string;
   json?: boolean;
@@ -34,6 +34,7 @@ export function convertCommand(): Command {
         Object.keys(CONVERSION_DTYPES),
       ),
     )
+    .option("--adapter <dir>", "a LoRA or DoRA adapter to fuse into the weights")
     .option("--models-dir <dir>", "where models lie that are named (environment: PUNIE_MODELS_DIR)")
     .option("--json", "print one JSON object")
     .addHelpText("after", EXAMPLES)
@@ -48,6 +49,7 @@ Examples:
   $ punie convert ./Qwen2.5-Coder-7B-Instruct --output ./qwen-4bit --bits 4
   $ punie convert ./Qwen2.5-Coder-7B-Instruct --output ./qwen-mixed --mixed mixed_4_6
   $ punie convert ./Qwen3-8B --output ./qwen3-mxfp4 --mode mxfp4
+  $ punie convert ./qwen-4bit --adapter ./my-adapter --output ./qwen-tuned
   $ punie convert ./qwen2.5-coder-7b-q4_k_m.gguf --output ./qwen
 `;
 
@@ -55,9 +57,9 @@ async function run(source: string, flags: ConvertFlags, signal: AbortSignal): Pr
   const { convertModel } = await import("../../convert/convert-model.js");
   const path = await findSource(source, flags);
   const display = new ConvertDisplay();
-  const { mode, bits, groupSize, mixed, dtype } = flags;
+  const { mode, bits, groupSize, mixed, dtype, adapter } = flags;
   try {
-    const options = { mode, bits, groupSize, mixed, dtype, signal, onProgress: display.show };
+    const options = { mode, bits, groupSize, mixed, dtype, adapter, signal, onProgress: display.show };
     const result = await convertModel(loadBinding(), path, flags.output, options);
     display.stop();
     if (flags.json) answerJson(result);
