@@ -3,7 +3,7 @@ import { PunieError } from "../errors.js";
 import type { NativeDevice, NativeModelSpec } from "../native/binding-types.js";
 import type { AvailableMemory } from "./available-memory.js";
 import { formatBytes } from "./format-bytes.js";
-import { CACHE_STEP, cacheBytes, type MemoryPlan, planMemory } from "./memory-plan.js";
+import { cacheBytes, type MemoryPlan, planMemory, positionsIn } from "./memory-plan.js";
 
 export interface FitRequest {
   /** The model's directory, for messages. */
@@ -44,8 +44,7 @@ export function fitMemory(request: FitRequest): Fit {
     (available ? Math.max(0, available.availableBytes - takenBytes) : Number.POSITIVE_INFINITY);
   const left = limit - plan.weightBytes - plan.workBytes;
   const room = Math.min(left, request.cacheBytes ?? Number.POSITIVE_INFINITY);
-  const steps = Math.floor(Math.max(0, room) / cacheBytes(plan, CACHE_STEP));
-  const fitting = Math.min(longest, steps * CACHE_STEP);
+  const fitting = Math.min(longest, positionsIn(plan, room));
 
   const least = request.contextLength === "auto" ? Math.min(LEAST_AUTO_CONTEXT, longest) : wanted;
   if (fitting < least) throw tooLarge(request, plan, { limit, left, wanted: least, fitting });

@@ -1,17 +1,19 @@
 /** What a model will take of memory, from its headers alone. */
-import type { NativeDevice, NativeModelSpec } from "../native/binding-types.js";
+import type { NativeDevice, NativeModelConfig, NativeModelSpec } from "../native/binding-types.js";
 
 export interface MemoryPlan {
   /** Mapped on the CPU, copied on a GPU: either way they have to be in memory to be read at its speed. */
   weightBytes: number;
   /** Keys and values of one position, in all layers. */
   cacheBytesPerToken: number;
+  /** What recurrent layers remember of a sequence, however long. */
+  stateBytes: number;
   /** Activations of a pass, logits, tables. */
   workBytes: number;
 }
 
 /** Positions that room for keys and values is made for at a time: see native/nn/kv_cache.cc. */
-export const CACHE_STEP = 256;
+const CACHE_STEP = 256;
 /** Requests that share a pass: see native/engine/scheduler.cc. */
 const MOST_ACTIVE = 8;
 /** Vocabulary, threads, tables and the addon's libraries: measured, and rounded up. */
@@ -24,27 +26,46 @@ export function planMemory(
   return {
     weightBytes: spec.tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     cacheBytesPerToken: cacheBytesPerToken(spec, device),
+    stateBytes: stateBytes(spec.config),
     workBytes: workBytes(spec, Math.max(MOST_ACTIVE, Math.min(prefillChunk, contextLength))),
   };
 }
 
-/** Bytes that keys and values of so many positions take. */
-export function cacheBytes({ cacheBytesPerToken }: MemoryPlan, positions: number): number {
-  return Math.ceil(positions / CACHE_STEP) * CACHE_STEP * cacheBytesPerToken;
+/** Bytes that what is remembered of so many positions takes. */
+export function cacheBytes({ cacheBytesPerToken, stateBytes }: MemoryPlan, positions: number): number {
+  return Math.ceil(positions / CACHE_STEP) * CACHE_STEP * cacheBytesPerToken + stateBytes;
+}
+
+/** Positions whose keys and values fit into so many bytes, in whole steps. */
+export function positionsIn({ cacheBytesPerToken, stateBytes }: MemoryPlan, bytes: number): number {
+  return Math.floor(Math.max(0, bytes - stateBytes) / (cacheBytesPerToken * CACHE_STEP)) * CACHE_STEP;
 }
 
 /** On the CPU 16 bits a value, a value's elements in whole sixteens, and a float of scale for each of the two. */
 function cacheBytesPerToken({ config, tensors }: NativeModelSpec, device: NativeDevice): number {
-  const { hiddenLayers, keyValueHeads, headDim } = config;
-  if (device === "cpu") return hiddenLayers * keyValueHeads * (2 * (headDim + Math.ceil(headDim / 16) * 16) + 8);
+  const { hiddenLayers, keyValueHeads, headDim, layerTypes } = config;
+  const layers = hiddenLayers - (layerTypes ?? []).filter(isRecurrent).length;
+  if (device === "cpu") return layers * keyValueHeads * (2 * (headDim + Math.ceil(headDim / 16) * 16) + 8);
   const norm = tensors.find(({ name }) => name === "model.norm.weight");
-  return hiddenLayers * keyValueHeads * headDim * 2 * (norm?.dtype === "F32" ? 4 : 2);
+  return layers * keyValueHeads * headDim * 2 * (norm?.dtype === "F32" ? 4 : 2);
+}
+
+const isRecurrent = (type: string) => type === "linear_attention";
+
+/** The convolution's last inputs and the heads' states, as they are and as a pass makes them. */
+function stateBytes({ layerTypes = [], linearAttention }: NativeModelConfig): number {
+  if (!linearAttention) return 0;
+  const { keyHeads, valueHeads, keyHeadDim, valueHeadDim, convKernelSize } = linearAttention;
+  const channels = 2 * keyHeads * keyHeadDim + valueHeads * valueHeadDim;
+  const floats = (convKernelSize - 1) * channels + valueHeads * keyHeadDim * valueHeadDim;
+  return layerTypes.filter(isRecurrent).length * 2 * floats * Float32Array.BYTES_PER_ELEMENT;
 }
 
 /** float32 for each row of a pass; what a layer no longer needs serves the next. Factors as measured, rounded up. */
 function workBytes({ config }: NativeModelSpec, rows: number): number {
-  const { hiddenSize, attentionHeads, headDim, intermediateSize, vocabSize, experts } = config;
-  const wide = Math.max(hiddenSize, attentionHeads * headDim);
+  const { hiddenSize, attentionHeads, headDim, intermediateSize, vocabSize, experts, linearAttention } = config;
+  const values = linearAttention ? linearAttention.valueHeads * linearAttention.valueHeadDim : 0;
+  const wide = Math.max(hiddenSize, attentionHeads * headDim, values);
   const chosen = experts ? experts.perToken * experts.intermediateSize + experts.sharedIntermediateSize : 0;
   const floats = rows * (6 * wide + 4 * Math.max(intermediateSize, chosen)) + 2 * MOST_ACTIVE * vocabSize;
   return floats * Float32Array.BYTES_PER_ELEMENT + FIXED_BYTES;
