@@ -1,5 +1,5 @@
-// The engine from many threads at once, for ThreadSanitizer: `npm run test:tsan`. Models load, answer, are cancelled and
-// stopped while others do the same, over the pool that they share.
+// The engine from many threads at once, for ThreadSanitizer: `npm run test:tsan`. Models load, answer, are cancelled
+// and stopped while others do the same, over the pool that they share.
 
 #include <sys/stat.h>
 #include <unistd.h>
