@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadModel } from "../../../src/index.js";
+import { openModelDirectory } from "../../../src/models/model-directory.js";
 import { loadBinding } from "../../../src/native/binding.js";
 import type { NativeTokenizer } from "../../../src/native/binding-types.js";
 import { TINY_CODER, withTemporaryDirectory } from "../../helpers/golden.js";
@@ -49,10 +50,9 @@ describe("the addon", () => {
   });
 
   it("refuses a table of layers that is a list, before it makes a name of each element", async () => {
-    const config = { modelType: "llama", hiddenSize: 1, hiddenLayers: 1, intermediateSize: 1, attentionHeads: 1 };
-    const rest = { keyValueHeads: 1, headDim: 1, vocabSize: 1, maxPositionEmbeddings: 1, rmsNormEps: 1, ropeTheta: 1 };
+    const { spec: sound } = await openModelDirectory(TINY_CODER);
     const layers = new Uint8Array(2 ** 20) as never;
-    const spec = { config: { ...config, ...rest }, files: [], tensors: [], quantization: { layers } } as never;
+    const spec = { ...sound, quantization: { layers } } as never;
     const options = { device: "cpu", threads: 1, contextLength: 1, prefillChunk: 1, onEvents: () => {} } as const;
     await expect(loadBinding().loadModel(spec, options)).rejects.toMatchObject({
       code: "INVALID_OPTION",
