@@ -36,7 +36,7 @@ test("fetches what a model needs, byte for byte, and writes the manifest last", 
 
 describe("a model_type that can't run", () => {
   beforeEach(() => {
-    setup.files = { ...setup.files, "config.json": Buffer.from('{"model_type":"qwen3_moe"}') };
+    setup.files = { ...setup.files, "config.json": Buffer.from('{"model_type":"mamba"}') };
     setup.hub.repositories[NAME] = { files: setup.files };
   });
 
@@ -46,7 +46,7 @@ describe("a model_type that can't run", () => {
   ])("is refused before its weights (%s)", async (_, get) => {
     await expect(get(NAME, setup.options())).rejects.toMatchObject({
       code: "MODEL_UNSUPPORTED",
-      message: expect.stringContaining('model_type "qwen3_moe"'),
+      message: expect.stringContaining('model_type "mamba"'),
     });
     expect(fetched()).toEqual(["config.json"]);
     await expect(stat(setup.directory)).rejects.toMatchObject({ code: "ENOENT" });
@@ -54,7 +54,7 @@ describe("a model_type that can't run", () => {
 
   test.each([{ force: true }, { include: ["*.json"] }])("is fetched when told so: %o", async (options) => {
     await downloadModel(NAME, setup.options(options));
-    expect(await readFile(join(setup.directory, "config.json"), "utf8")).toContain("qwen3_moe");
+    expect(await readFile(join(setup.directory, "config.json"), "utf8")).toContain("mamba");
   });
 });
 
