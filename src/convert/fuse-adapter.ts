@@ -11,13 +11,23 @@ export type LayerChange = Omit<NativeRowsAdapter, "firstRow">;
 
 /**
  * @param directory An adapter as mlx-lm or PEFT writes it, LoRA or DoRA.
- * @throws PunieError what `readAdapter` throws; `WEIGHTS_MISMATCH` for layers that the model hasn't, or of another shape.
+ * @throws PunieError what `readAdapter` throws; `WEIGHTS_MISMATCH` for layers that the model hasn't, or of another
+ * shape; `MODEL_UNSUPPORTED` for layers of experts.
  */
 export async function fuseAdapter(tensors: readonly ModelTensor[], directory: string): Promise<ModelTensor[]> {
   const adapter = await readAdapter(directory);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const unknown = adapter.layers.filter(({ path }) => !byName.has(`${path}.weight`)).map(({ path }) => path);
   if (unknown.length > 0) throw mismatch(directory, "the model has no such layers", unknown);
+  const ofExperts = adapter.layers.filter(({ path }) => byName.get(`${path}.weight`)?.shape.length === 3);
+  if (ofExperts.length > 0) {
+    const { message } = mismatch(
+      directory,
+      "layers of experts can't be fused yet; load the adapter beside the model with --adapter",
+      ofExperts.map(({ path }) => path),
+    );
+    throw new PunieError("MODEL_UNSUPPORTED", message);
+  }
   const changes = await readChanges(adapter);
   const odd = adapter.layers.filter((layer) => !fits(layer, byName.get(`${layer.path}.weight`), adapter));
   if (odd.length > 0) {

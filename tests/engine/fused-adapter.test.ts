@@ -12,7 +12,9 @@ import { type RandomAdapterSpec, writeRandomAdapter } from "../helpers/random-ad
 import { type RandomModelSpec, writeRandomModel } from "../helpers/random-model.js";
 
 type Case = RandomModelSpec & { adapter: RandomAdapterSpec; runs: GoldenRun[] };
-const { cases } = readGolden<{ cases: Case[] }>("adapters");
+const golden = readGolden<{ cases: Case[] }>("adapters").cases;
+const changesExperts = ({ adapter }: Case) => /switch_mlp|experts/.test(JSON.stringify(adapter.plan));
+const cases = golden.filter((row) => !changesExperts(row));
 /** In float32, and where the weights are quantized as finely as can be. */
 const FINE = { dtype: "float32", bits: 8, groupSize: 32 } as const;
 
@@ -62,6 +64,11 @@ describe("a fused adapter", () => {
           expect([name, after.get(name)?.equals(bytes)]).toEqual([name, !isChanged]);
       }
     }));
+
+  test.each(golden.filter(changesExperts))("of experts is refused by name: $name", async (row) => {
+    const expected = { code: "MODEL_UNSUPPORTED", message: expect.stringContaining("switch_mlp") };
+    await expect(withFused(row, {}, async () => {})).rejects.toMatchObject(expected);
+  });
 
   test("of another model is refused, and leaves nothing", () =>
     withTemporaryDirectory(async (directory) => {

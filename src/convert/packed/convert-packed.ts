@@ -26,9 +26,9 @@ export async function isPackedDirectory(directory: string): Promise<boolean> {
 export async function convertPackedDirectory(
   source: string,
   path: string,
-  { mode, bits, groupSize, mixed, dtype, signal, onProgress }: ConvertOptions,
+  { mode, bits, groupSize, mixed, dtype, adapter, signal, onProgress }: ConvertOptions,
 ): Promise<ConvertResult> {
-  for (const [name, value] of Object.entries({ mode, bits, groupSize, mixed, dtype })) {
+  for (const [name, value] of Object.entries({ mode, bits, groupSize, mixed, dtype, adapter })) {
     if (value === undefined) continue;
     throw new PunieError(
       "INVALID_OPTION",
