@@ -89,6 +89,7 @@ class SmallModel {
 class Told {
  public:
   void take(engine::Event event) {
+    if (const auto* failed = std::get_if<engine::LoadFailedEvent>(&event)) require(false, failed->message.c_str());
     const std::lock_guard lock(mutex_);
     if (const auto* finish = std::get_if<engine::FinishEvent>(&event)) ended_[finish->request] = true;
     if (const auto* error = std::get_if<engine::ErrorEvent>(&event)) ended_[error->request] = false;
