@@ -85,8 +85,8 @@ struct Header {
               io::Dtype dtype) {
     if (plain) return add(path + ".weight", dtype, {rows, cols});
     add(path + ".weight", io::Dtype::u32, {rows, cols * q.bits / 32});
-    add(path + ".scales", dtype, {rows, cols / q.group_size});
-    add(path + ".biases", dtype, {rows, cols / q.group_size});
+    add(path + ".scales", q.affine() ? dtype : io::Dtype::u8, {rows, cols / q.group_size});
+    if (q.affine()) add(path + ".biases", dtype, {rows, cols / q.group_size});
   }
 };
 
@@ -104,15 +104,20 @@ models::ModelConfig right_config(FuzzedDataProvider& input) {
   config.tie_word_embeddings = input.ConsumeBool();
   config.attention_bias = input.ConsumeBool();
   config.mlp_bias = input.ConsumeBool();
-  config.rope_traditional = input.ConsumeBool();
-  config.rope_theta = input.ConsumeBool() ? 10000 : input.ConsumeFloatingPoint<float>();
+  config.layer_types = {input.ConsumeBool() ? models::LayerType::full_attention : models::LayerType::sliding_attention};
+  config.sliding_window = input.ConsumeIntegralInRange(1, 4);
+  config.rope.dimensions = input.ConsumeBool() ? static_cast<int>(config.head_dim) : 2;
+  config.rope.max_position_embeddings = input.ConsumeIntegralInRange(1, 64);
+  config.rope.traditional = input.ConsumeBool();
+  config.rope.theta = input.ConsumeBool() ? 10000 : input.ConsumeFloatingPoint<float>();
   config.rms_norm_eps = input.ConsumeBool() ? 1e-6f : input.ConsumeFloatingPoint<float>();
   if (input.ConsumeBool()) {
     nn::RopeScaling scaling;
-    scaling.type = input.ConsumeBool() ? nn::RopeScaling::Type::linear : nn::RopeScaling::Type::llama3;
+    using enum nn::RopeScaling::Type;
+    scaling.type = input.PickValueInArray({linear, dynamic, llama3, yarn});
     scaling.factor = input.ConsumeFloatingPoint<float>();
     scaling.low_freq_factor = input.ConsumeFloatingPoint<float>();
-    config.rope_scaling = scaling;
+    config.rope.scaling = scaling;
   }
   return config;
 }
@@ -161,13 +166,27 @@ void damage_tensor(FuzzedDataProvider& input, Header& header) {
   }
 }
 
+nn::Quantization any_quantization(FuzzedDataProvider& input) {
+  using enum kernels::QuantizationMode;
+  switch (input.ConsumeIntegralInRange(0, 5)) {
+    case 0:
+      return {4, 32, mxfp4};
+    case 1:
+      return {8, 32, mxfp8};
+    case 2:
+      return {4, 16, nvfp4};
+    default:
+      return {input.PickValueInArray({2, 3, 4, 5, 6, 8}), input.PickValueInArray({32, 64, 128})};
+  }
+}
+
 Header right_header(FuzzedDataProvider& input, const models::ModelConfig& config, nn::QuantizationTable& table,
                     std::size_t start) {
   Header header{{}, start};
   const std::array dtypes{io::Dtype::f32, io::Dtype::f16, io::Dtype::bf16};
   const auto dtype = input.PickValueInArray(dtypes);
   const auto matrix = [&](const std::string& path, std::int64_t rows, std::int64_t cols) {
-    const nn::Quantization q{input.PickValueInArray({2, 3, 4, 5, 6, 8}), input.PickValueInArray({32, 64, 128})};
+    const auto q = any_quantization(input);
     const bool plain = cols % q.group_size != 0 || input.ConsumeProbability<float>() < 0.2f;
     if (!plain) table.layers[path] = q;
     header.matrix(path, rows, cols, q, plain, dtype);
@@ -256,7 +275,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         break;
       case 1:
         if (!table.layers.empty()) {
-          table.layers.begin()->second = {input.ConsumeIntegralInRange(-1, 33), input.ConsumeIntegralInRange(-1, 130)};
+          table.layers.begin()->second =
+              nn::Quantization{input.ConsumeIntegralInRange(-1, 33), input.ConsumeIntegralInRange(-1, 130)};
         }
         break;
       case 2:

@@ -47,6 +47,9 @@ class SmallModel {
     config.head_dim = 16;
     config.vocab_size = 96;
     config.max_position_embeddings = 256;
+    config.rope.dimensions = 16;
+    config.rope.max_position_embeddings = 256;
+    config.layer_types = {models::LayerType::full_attention};
     config.tie_word_embeddings = true;
     const std::string layer = "model.layers.0.";
     add("model.embed_tokens.weight", {config.vocab_size, kHidden});
