@@ -9,7 +9,7 @@ const MAY_IMPORT = {
   "package-root": [],
   native: [],
   isolation: ["native"],
-  memory: ["native/binding-types"],
+  memory: ["models/model-size", "native/binding-types"],
   models: ["native/binding-types"],
   hub: ["models"],
   tokenizer: ["models", "native"],

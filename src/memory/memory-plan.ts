@@ -1,5 +1,6 @@
 /** What a model will take of memory, from its headers alone. */
-import type { NativeDevice, NativeModelConfig, NativeModelSpec } from "../native/binding-types.js";
+import { attentionLayers, positionBytes, stateBytes } from "../models/model-size.js";
+import type { NativeDevice, NativeModelSpec } from "../native/binding-types.js";
 
 export interface MemoryPlan {
   /** Mapped on the CPU, copied on a GPU: either way they have to be in memory to be read at its speed. */
@@ -41,24 +42,11 @@ export function positionsIn({ cacheBytesPerToken, stateBytes }: MemoryPlan, byte
   return Math.floor(Math.max(0, bytes - stateBytes) / (cacheBytesPerToken * CACHE_STEP)) * CACHE_STEP;
 }
 
-/** On the CPU 16 bits a value, a value's elements in whole sixteens, and a float of scale for each of the two. */
+/** On a GPU keys and values have the checkpoint's own precision. */
 function cacheBytesPerToken({ config, tensors }: NativeModelSpec, device: NativeDevice): number {
-  const { hiddenLayers, keyValueHeads, headDim, layerTypes } = config;
-  const layers = hiddenLayers - (layerTypes ?? []).filter(isRecurrent).length;
-  if (device === "cpu") return layers * keyValueHeads * (2 * (headDim + Math.ceil(headDim / 16) * 16) + 8);
+  if (device === "cpu") return positionBytes(config);
   const norm = tensors.find(({ name }) => name === "model.norm.weight");
-  return layers * keyValueHeads * headDim * 2 * (norm?.dtype === "F32" ? 4 : 2);
-}
-
-const isRecurrent = (type: string) => type === "linear_attention";
-
-/** The convolution's last inputs and the heads' states, as they are and as a pass makes them. */
-function stateBytes({ layerTypes = [], linearAttention }: NativeModelConfig): number {
-  if (!linearAttention) return 0;
-  const { keyHeads, valueHeads, keyHeadDim, valueHeadDim, convKernelSize } = linearAttention;
-  const channels = 2 * keyHeads * keyHeadDim + valueHeads * valueHeadDim;
-  const floats = (convKernelSize - 1) * channels + valueHeads * keyHeadDim * valueHeadDim;
-  return layerTypes.filter(isRecurrent).length * 2 * floats * Float32Array.BYTES_PER_ELEMENT;
+  return attentionLayers(config) * config.keyValueHeads * config.headDim * 2 * (norm?.dtype === "F32" ? 4 : 2);
 }
 
 /** float32 for each row of a pass; what a layer no longer needs serves the next. Factors as measured, rounded up. */

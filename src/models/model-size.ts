@@ -11,16 +11,28 @@ const STATES = 2;
 
 /** Bytes of the KV cache, on the CPU, of one sequence of `positions` tokens. */
 export function cacheBytes(config: NativeModelConfig, positions: number): number {
-  const { keyValueHeads, headDim, hiddenLayers, linearAttention: linear } = config;
-  const recurrent = (config.layerTypes ?? []).filter((type) => type === "linear_attention").length;
+  return positionBytes(config) * positions + stateBytes(config);
+}
+
+/** Bytes of one position's keys and values, on the CPU, in all layers that have them. */
+export function positionBytes(config: NativeModelConfig): number {
+  const { keyValueHeads, headDim } = config;
   const stride = Math.ceil(headDim / VALUE_STRIDE) * VALUE_STRIDE;
-  const perPosition = keyValueHeads * ((headDim + stride) * CACHED_VALUE_BYTES + SCALE_BYTES);
-  const attention = (hiddenLayers - recurrent) * perPosition * positions;
-  if (!linear) return attention;
-  const { keyHeads, valueHeads, keyHeadDim, valueHeadDim, convKernelSize } = linear;
+  return attentionLayers(config) * keyValueHeads * ((headDim + stride) * CACHED_VALUE_BYTES + SCALE_BYTES);
+}
+
+/** Bytes that recurrent layers remember of a sequence, however long: their convolution's last inputs, and states. */
+export function stateBytes(config: NativeModelConfig): number {
+  if (!config.linearAttention) return 0;
+  const { keyHeads, valueHeads, keyHeadDim, valueHeadDim, convKernelSize } = config.linearAttention;
   const channels = 2 * keyHeads * keyHeadDim + valueHeads * valueHeadDim;
   const floats = channels * (convKernelSize - 1) + valueHeads * keyHeadDim * valueHeadDim;
-  return attention + recurrent * floats * Float32Array.BYTES_PER_ELEMENT * STATES;
+  return (config.hiddenLayers - attentionLayers(config)) * floats * Float32Array.BYTES_PER_ELEMENT * STATES;
+}
+
+/** Layers that keep keys and values. */
+export function attentionLayers({ hiddenLayers, layerTypes = [] }: NativeModelConfig): number {
+  return hiddenLayers - layerTypes.filter((type) => type === "linear_attention").length;
 }
 
 /**
