@@ -2,18 +2,14 @@
 
 #include <algorithm>
 
-#include "kernels/quantized_matmul.h"
 #include "nn/adapter.h"
+#include "nn/panels.h"
 
 namespace punie::nn {
 
 namespace {
 
 constexpr std::int64_t kPanelRows = kernels::panel_rows;
-/// Panels that a thread takes at a time, at most: then no thread waits long for the last piece.
-constexpr std::int64_t kMostPanels = 8;
-/// Pieces of a step for each thread, at least: threads do not run at one speed.
-constexpr std::int64_t kPiecesOfThread = 8;
 
 /// A layer's part of a step: its panels of rows come after those of the layers before it.
 struct Part {
@@ -35,10 +31,9 @@ std::vector<Tensor> multiply(Pass& pass, const Tensor& x, std::span<const Factor
     const auto out = weight->out_features();
     auto& y = results.emplace_back(pass.make(x.rows(), out));
     parts.push_back({weight->product(pass, x, *bias ? (*bias)->data<float>() : nullptr, y.data()), out, panels});
-    panels += (out + kPanelRows - 1) / kPanelRows;
+    panels += panels_of(out);
   }
-  const auto grain =
-      std::clamp<std::int64_t>(panels / (kPiecesOfThread * pass.runtime().parallel.threads), 1, kMostPanels);
+  const auto grain = panel_grain(panels, pass.runtime().parallel.threads);
   pass.step(panels, grain, [parts = std::move(parts)](std::int64_t begin, std::int64_t end) {
     for (const auto& [product, rows, first] : parts) {
       const auto from = std::max<std::int64_t>(0, (begin - first) * kPanelRows);

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "kernels/expert_routing.h"
-#include "kernels/quantized_matmul.h"
 #include "kernels/swiglu.h"
 #include "nn/adapter.h"
+#include "nn/panels.h"
 #include "nn/sparse_moe.h"
 
 namespace punie::nn {
@@ -11,11 +11,6 @@ namespace punie::nn {
 namespace {
 
 constexpr std::int64_t kPanelRows = kernels::panel_rows;
-/// Panels that a thread takes at a time, and pieces of a step for each thread: see linear.cc.
-constexpr std::int64_t kMostPanels = 8;
-constexpr std::int64_t kPiecesOfThread = 8;
-
-std::int64_t panels_of(std::int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 
 /// Who goes where: found while the pass runs.
 struct Routing {
@@ -53,8 +48,7 @@ void multiply_groups(Pass& pass, const std::shared_ptr<Routing>& routing, std::i
   std::int64_t panels = 0;
   for (const auto& product : products) panels += panels_of(product.matrices->out_features());
   const auto count = most_groups * panels;
-  const auto grain =
-      std::clamp<std::int64_t>(count / (kPiecesOfThread * pass.runtime().parallel.threads), 1, kMostPanels);
+  const auto grain = panel_grain(count, pass.runtime().parallel.threads);
   pass.step(count, grain, [routing, panels, products = std::move(products)](std::int64_t begin, std::int64_t end) {
     const auto& groups = routing->arranged.groups;
     end = std::min(end, static_cast<std::int64_t>(groups.size()) * panels);

@@ -1,17 +1,15 @@
 import { z } from "zod";
-import { commonFields, flag, MAX_HEADS, size } from "../config-fields.js";
-import { readLayerTypes } from "../layer-types.js";
+import { commonFields, MAX_HEADS, size } from "../config-fields.js";
 import { parseWith } from "../schema-error.js";
 import { type ReadConfig, readDecoder } from "./architecture.js";
 import { expertFields, readExperts } from "./experts.js";
-import { slidingFrom } from "./qwen2.js";
+import { readWindows, windowFields } from "./windows.js";
 
 const fields = z.object({
   ...commonFields,
   ...expertFields,
   num_key_value_heads: size(MAX_HEADS).nullish(),
-  use_sliding_window: flag(),
-  max_window_layers: z.number({ error: "expected a number" }).int().nullish(),
+  ...windowFields,
 });
 
 /** Qwen1.5-MoE and Qwen2-MoE. Its output layer is its own, whatever tie_word_embeddings says: so in mlx-lm. */
@@ -25,7 +23,7 @@ export const readQwen2Moe: ReadConfig = (json, file) => {
   };
   return {
     ...readDecoder(read, defaults, file),
-    ...readLayerTypes(read, ["full_attention", "sliding_attention"], slidingFrom(read), file),
+    ...readWindows(read, file),
     tieWordEmbeddings: false,
     attentionBias: true,
     experts: readExperts(read, file),

@@ -1,32 +1,15 @@
-import { z } from "zod";
-import { commonFields, flag, MAX_HEADS, size } from "../config-fields.js";
-import { readLayerTypes } from "../layer-types.js";
 import { parseWith } from "../schema-error.js";
-import { type ReadConfig, readDecoder } from "./architecture.js";
+import type { ReadConfig } from "./architecture.js";
 import { expertFields, readExperts } from "./experts.js";
-import { slidingFrom } from "./qwen2.js";
+import { qwen3Fields, readQwen3As } from "./qwen3.js";
 
-const fields = z.object({
-  ...commonFields,
-  ...expertFields,
-  num_key_value_heads: size(MAX_HEADS),
-  use_sliding_window: flag(),
-  max_window_layers: z.number({ error: "expected a number" }).int().nullish(),
-});
+const fields = qwen3Fields.extend(expertFields);
 
 /** Qwen3-30B-A3B, Qwen3-Coder-30B-A3B and their kind. */
 export const readQwen3Moe: ReadConfig = (json, file) => {
   const read = parseWith(fields, json, file);
-  const defaults = {
-    modelType: "qwen3_moe",
-    ropeTheta: 1_000_000,
-    maxPositionEmbeddings: 40_960,
-    tieWordEmbeddings: false,
-    headDim: read.head_dim,
-  };
   return {
-    ...readDecoder(read, defaults, file),
-    ...readLayerTypes(read, ["full_attention", "sliding_attention"], slidingFrom(read), file),
+    ...readQwen3As("qwen3_moe", read, file),
     // No expert is shared, whatever the key says.
     experts: { ...readExperts(read, file), sharedIntermediateSize: 0 },
   };

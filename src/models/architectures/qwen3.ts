@@ -1,29 +1,23 @@
 import { z } from "zod";
-import { commonFields, flag, MAX_HEADS, size } from "../config-fields.js";
-import { readLayerTypes } from "../layer-types.js";
+import type { NativeModelConfig } from "../../native/binding-types.js";
+import { commonFields, MAX_HEADS, size } from "../config-fields.js";
 import { parseWith } from "../schema-error.js";
 import { type ReadConfig, readDecoder } from "./architecture.js";
-import { slidingFrom } from "./qwen2.js";
+import { readWindows, windowFields } from "./windows.js";
 
-const fields = z.object({
-  ...commonFields,
-  num_key_value_heads: size(MAX_HEADS),
-  use_sliding_window: flag(),
-  max_window_layers: z.number({ error: "expected a number" }).int().nullish(),
-});
+export const qwen3Fields = z.object({ ...commonFields, ...windowFields, num_key_value_heads: size(MAX_HEADS) });
 
 /** Qwen3, its embedding models and rerankers. */
-export const readQwen3: ReadConfig = (json, file) => {
-  const read = parseWith(fields, json, file);
+export const readQwen3: ReadConfig = (json, file) => readQwen3As("qwen3", parseWith(qwen3Fields, json, file), file);
+
+/** What Qwen3 and its mixtures of experts share. */
+export function readQwen3As(modelType: string, read: z.output<typeof qwen3Fields>, file: string): NativeModelConfig {
   const defaults = {
-    modelType: "qwen3",
+    modelType,
     ropeTheta: 1_000_000,
     maxPositionEmbeddings: 40_960,
     tieWordEmbeddings: false,
     headDim: read.head_dim,
   };
-  return {
-    ...readDecoder(read, defaults, file),
-    ...readLayerTypes(read, ["full_attention", "sliding_attention"], slidingFrom(read), file),
-  };
-};
+  return { ...readDecoder(read, defaults, file), ...readWindows(read, file) };
+}

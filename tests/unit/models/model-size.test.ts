@@ -4,6 +4,7 @@ import { bytesReadPerToken, cacheBytes } from "../../../src/models/model-size.js
 import { loadBinding } from "../../../src/native/binding.js";
 import type { NativeEvent, NativeModelConfig } from "../../../src/native/binding-types.js";
 import { readGolden, withTemporaryDirectory } from "../../helpers/golden.js";
+import { GREEDY } from "../../helpers/golden-native.js";
 import { type RandomModelSpec, writeRandomModel } from "../../helpers/random-model.js";
 
 const { cases } = readGolden<{ cases: RandomModelSpec[] }>("random-models");
@@ -39,18 +40,7 @@ describe("the size of a cache", () => {
         maxTokens: 6,
         stopIds: [],
         logprobs: -1,
-        sampling: {
-          temperature: 0,
-          topP: 1,
-          topK: 0,
-          minP: 0,
-          repetitionPenalty: 1,
-          repetitionContext: 20,
-          presencePenalty: 0,
-          frequencyPenalty: 0,
-          logitBias: [],
-          seed: 0,
-        },
+        sampling: GREEDY,
       });
       expect(await finished).toMatchObject({ type: "finish" });
       await model.dispose();

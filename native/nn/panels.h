@@ -1,0 +1,21 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/quantized_matmul.h"
+
+namespace punie::nn {
+
+/// Panels of weight rows, the last one's padding among them.
+inline std::int64_t panels_of(std::int64_t rows) { return (rows + kernels::panel_rows - 1) / kernels::panel_rows; }
+
+/// Panels of a step of `panels` that a thread takes at a time: few, so that no thread waits long for the last piece,
+/// and several pieces for each thread, since threads do not run at one speed.
+inline std::int64_t panel_grain(std::int64_t panels, int threads) {
+  constexpr std::int64_t kMostPanels = 8;
+  constexpr std::int64_t kPiecesOfThread = 8;
+  return std::clamp<std::int64_t>(panels / (kPiecesOfThread * threads), 1, kMostPanels);
+}
+
+}  // namespace punie::nn
