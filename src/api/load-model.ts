@@ -1,6 +1,5 @@
 /** Opens a model that is on this machine. */
 import { type ChatTemplate, loadChatTemplate } from "../chat/template.js";
-import { importedGguf } from "../convert/gguf/imported-gguf.js";
 import type { LoadedEngine } from "../isolation/load-engine.js";
 import { openEngine } from "../isolation/open-engine.js";
 import { longestContext } from "../models/longest-context.js";
@@ -93,6 +92,8 @@ async function setFirstAdapter(model: Model, { adapter, signal }: CheckedLoadOpt
 /** @returns The model directory that stands for the file. */
 async function importFile(file: string, binding: () => NativeBinding, options: CheckedLoadOptions): Promise<string> {
   const { modelsDir, signal, onProgress } = options;
+  // Two dozen modules that no other load needs.
+  const { importedGguf } = await import("../convert/gguf/imported-gguf.js");
   return await importedGguf(binding, file, {
     modelsDir,
     signal,
