@@ -8,9 +8,9 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { backendHere, packageName } from "./lib/backends.mjs";
 import { buildAddon } from "./lib/build-addon.mjs";
+import { compileTypeScript } from "./lib/compile.mjs";
 import { paths } from "./lib/paths.mjs";
 import { whyNotLoadable } from "./lib/prebuilt.mjs";
-import { compileTypeScript } from "./lib/prepare.mjs";
 import { Interruption, progress, runMain, SetupError } from "./lib/report.mjs";
 import { checkNode, checkPlatform } from "./lib/requirements.mjs";
 

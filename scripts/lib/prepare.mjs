@@ -2,12 +2,12 @@ import fs from "node:fs";
 import path from "node:path";
 import { buildAddon } from "./build-addon.mjs";
 import { npm } from "./build-tools.mjs";
-import { filesUnder, fingerprint, isDone, markDone } from "./fingerprint.mjs";
+import { compileTypeScript } from "./compile.mjs";
 import { withLock } from "./lock.mjs";
 import { paths } from "./paths.mjs";
 import { progress, SetupError } from "./report.mjs";
 import { checkBuildTools, checkNode, checkPlatform } from "./requirements.mjs";
-import { run, runLogged } from "./run.mjs";
+import { runLogged } from "./run.mjs";
 
 /**
  * Everything between a fresh clone and a working `dist/`: dependencies, the addon, the compiled TypeScript. Each step is
@@ -53,44 +53,4 @@ function dependenciesAreCurrent() {
 
 function modifiedMs(file) {
   return fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs;
-}
-
-/** `dist/`, for which the dependencies must be there. */
-export async function compileTypeScript() {
-  const project = path.join(paths.root, "tsconfig.build.json");
-  if (!fs.existsSync(project)) return;
-  const inputs = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
-  const print = () => fingerprint(inputs.map((name) => path.join(paths.root, name)));
-  const upToDate = () => fs.existsSync(path.join(paths.dist, "index.js")) && isDone("typescript", print());
-  if (upToDate()) return;
-  await withLock("tsc", async () => {
-    if (upToDate()) return;
-    progress("compiling TypeScript...");
-    const before = print();
-    const compiler = path.join(paths.root, "node_modules", "typescript", "bin", "tsc");
-    if (!fs.existsSync(compiler)) throw new SetupError("TypeScript is not installed. Run: npm ci --include=dev");
-    await run(process.execPath, [compiler, "-p", project], {
-      cwd: paths.root,
-      hint: "The TypeScript does not compile.",
-    });
-    removeOrphans();
-    makeExecutable();
-    markDone("typescript", before);
-  });
-}
-
-/** Outputs whose source is gone: a deleted module must not go on working. */
-function removeOrphans() {
-  for (const file of filesUnder(paths.dist)) {
-    const source = path.relative(paths.dist, file).replace(/(\.d\.ts|\.js)(\.map)?$/, ".ts");
-    if (!fs.existsSync(path.join(paths.root, "src", source))) fs.rmSync(file);
-  }
-}
-
-function makeExecutable() {
-  const { bin } = JSON.parse(fs.readFileSync(path.join(paths.root, "package.json"), "utf8"));
-  for (const file of Object.values(bin)) {
-    const program = path.join(paths.root, file);
-    if (fs.existsSync(program)) fs.chmodSync(program, 0o755);
-  }
 }

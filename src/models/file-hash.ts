@@ -1,20 +1,11 @@
 import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { z } from "zod";
 
 /**
  * What the Hub tells of a file's content: SHA-256 for large files (LFS), and for all others git's blob id, which is
- * SHA-1 of `blob SIZE\0` and the content.
+ * SHA-1 of `blob SIZE\0` and the content. In hexadecimal digits.
  */
-export const fileHash = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("sha256"), value: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits") }),
-  z.object({
-    type: z.literal("git-sha1"),
-    value: z.string().regex(/^[0-9a-f]{40}$/, "expected 40 hexadecimal digits"),
-  }),
-]);
-
-export type FileHash = z.output<typeof fileHash>;
+export type FileHash = { type: "sha256" | "git-sha1"; value: string };
 
 /** Starts the hash of a file of `size` bytes. */
 export function startHash(type: FileHash["type"], size: number): Hash {

@@ -1,7 +1,7 @@
 import { mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { fileHash } from "./file-hash.js";
+import type { FileHash } from "./file-hash.js";
 import { readJsonFile } from "./json-file.js";
 import { parseWith } from "./schema-error.js";
 
@@ -12,6 +12,14 @@ export const PUNIE_DIRECTORY = ".punie";
 const MAX_MANIFEST_BYTES = 32 * 1024 * 1024;
 
 const size = z.number({ error: "expected a size in bytes" }).int().min(0);
+
+const fileHash: z.ZodType<FileHash> = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("sha256"), value: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits") }),
+  z.object({
+    type: z.literal("git-sha1"),
+    value: z.string().regex(/^[0-9a-f]{40}$/, "expected 40 hexadecimal digits"),
+  }),
+]);
 
 const manifestFields = z.object(
   {

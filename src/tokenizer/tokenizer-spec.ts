@@ -27,7 +27,7 @@ const addedToken = z.looseObject({
 
 const component = z.looseObject({ type: z.string() }).nullable().default(null);
 
-const tokenizerJson = z.looseObject({
+const tokenizerJson: z.ZodType<TokenizerJson> = z.looseObject({
   model: z.looseObject({
     type: z.string().default("BPE"),
     // Hundreds of thousands of entries: checked by hand below, which is fast.
@@ -58,7 +58,21 @@ function isMerges(value: unknown): value is Merges {
   );
 }
 
-export type TokenizerJson = z.infer<typeof tokenizerJson>;
+interface Component {
+  type: string;
+  [key: string]: unknown;
+}
+
+/** tokenizer.json, and the tokens that only tokenizer_config.json names. */
+export interface TokenizerJson {
+  model: { type: string; vocab: Vocab; merges: Merges; [key: string]: unknown };
+  added_tokens: { id: number; content: string; special: boolean; [key: string]: unknown }[];
+  normalizer: Component | null;
+  pre_tokenizer: Component | null;
+  post_processor: Component | null;
+  decoder: Component | null;
+  [key: string]: unknown;
+}
 
 const addedTokensDecoder = z.record(z.string(), z.looseObject({ content: z.string().min(1) })).optional();
 
