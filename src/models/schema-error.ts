@@ -7,7 +7,7 @@ import { PunieError } from "../errors.js";
  * @throws PunieError `MODEL_CORRUPT` with the file and the JSON path of the first thing that doesn't fit.
  */
 export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown, file: string): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { jitless: true });
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const path = issue?.path.length ? issue.path.map(String).join(".") : "the top level";
