@@ -11,6 +11,7 @@
 #include "engine/scheduler.h"
 #include "error.h"
 #include "models/registry.h"
+#include "nn/leased_stream.h"
 #include "nn/weights.h"
 
 namespace punie::engine {
@@ -27,20 +28,6 @@ mx::Dtype compute_dtype(const EngineOptions& options, const io::TensorStore& sto
   if (norm != nullptr && norm->dtype == io::Dtype::bf16) return mx::bfloat16;
   if (norm != nullptr && norm->dtype == io::Dtype::f16) return mx::float16;
   return mx::float32;
-}
-
-/// A stream of this thread's own. A first evaluation makes MLX's threads and static state before any work.
-mx::Stream make_stream(Device device) {
-  const mx::Device where(device == Device::gpu ? mx::Device::gpu : mx::Device::cpu);
-  if (!mx::is_available(where)) {
-    throw Error("NATIVE_UNAVAILABLE", "This build of MLX has no GPU to use here. Use the device 'cpu'.");
-  }
-  const auto stream = mx::new_stream(where);
-  mx::set_default_stream(stream);
-  auto probe = mx::zeros({1}, mx::float32, stream);
-  mx::eval(probe);
-  mx::synchronize(stream);
-  return stream;
 }
 
 /// Memory that was freed to the system: the C library keeps it for later, and there may be no later.
@@ -132,14 +119,14 @@ void Engine::run() {
   } catch (const std::exception& e) {
     sink_(LoadFailedEvent{"INTERNAL", e.what()});
   }
-  mx::clear_streams();
   return_free_memory();
   sink_(StoppedEvent{});
 }
 
 void Engine::load_and_serve() {
   const io::TensorStore store(spec_.files, spec_.tensors);
-  nn::Runtime runtime{.stream = make_stream(options_.device),
+  const nn::LeasedStream stream(options_.device == Device::gpu ? mx::Device::gpu : mx::Device::cpu);
+  nn::Runtime runtime{.stream = stream.get(),
                       .use_kernels = options_.device == Device::cpu && !options_.stock_ops,
                       .compute_dtype = compute_dtype(options_, store),
                       .parallel = {&kernels::ThreadPool::shared(), options_.threads},

@@ -221,6 +221,23 @@ describe.skipIf(process.platform !== "linux")("memory", () => {
     expect(mapped).toBe(0);
   });
 
+  it("and the threads of a model serve the one that is loaded after it", async () => {
+    const { first, last } = await figures(`
+      const threads = async () => {
+        const model = await loadModel(MODEL);
+        await model.generate({ prompt: [1], maxTokens: 2 });
+        await model.dispose();
+        await settle();
+        return Number(/Threads:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
+      };
+      const first = await threads();
+      let last = first;
+      for (let i = 0; i < 5; i++) last = await threads();
+      console.log(JSON.stringify({ first, last }));
+    `);
+    expect(last).toBe(first);
+  });
+
   it("of the same weights loaded twice is shared", async () => {
     const { privateBytes, sharedBytes, mappings } = await figures(`
       const models = [await loadModel(DIRECTORY), await loadModel(DIRECTORY)];
