@@ -50,7 +50,7 @@ export function checkDevice({ devices, deviceName, cores }: NativeInfo, platform
   const [device = "cpu"] = devices;
   const check = {
     name: "device",
-    found: `${device}: ${deviceName}, ${cores} cores`,
+    found: `${device}: ${deviceName}, ${counted(cores, "core")}`,
     values: { device, deviceName, cores },
   };
   if (platform !== "darwin" || device !== "cpu") return { ...check, status: "ok" };
@@ -96,8 +96,12 @@ export async function checkBandwidth(binding: NativeBinding, threads: number): P
     name: "bandwidth",
     status: "ok",
     found:
-      `${(bytesPerSecond / 1e9).toFixed(1)} GB/s read by ${threads} threads: ` +
+      `${(bytesPerSecond / 1e9).toFixed(1)} GB/s read by ${counted(threads, "thread")}: ` +
       `at most ${tokensPerSecond.toFixed(1)} tokens/s of a 4-bit 7B model`,
     values: { bytesPerSecond, threads },
   };
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
