@@ -211,7 +211,7 @@ io::TensorInfo read_tensor(const Napi::Object& object) {
 
 std::vector<std::int32_t> read_ids(const Napi::Array& array, const char* name, std::int64_t vocabulary) {
   std::vector<std::int32_t> ids;
-  ids.reserve(array.Length());
+  ids.reserve(room_for(array));
   for (std::uint32_t i = 0; i < array.Length(); ++i) {
     ids.push_back(static_cast<std::int32_t>(to_integer(array.Get(i), name, 0, vocabulary - 1)));
   }
@@ -284,7 +284,7 @@ engine::ModelSpec read_model_spec(const Napi::Object& spec) {
     read.files.push_back({text(file, "path"), static_cast<std::size_t>(integer(file, "bytes", 0, kMostSafe))});
   }
   const auto tensors = array_of(spec, "tensors");
-  read.tensors.reserve(tensors.Length());
+  read.tensors.reserve(room_for(tensors));
   for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
     read.tensors.push_back(read_tensor(object_of(tensors.Get(i), "tensors")));
   }

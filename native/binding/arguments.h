@@ -2,6 +2,8 @@
 
 #include <napi.h>
 
+#include <algorithm>
+
 #include "engine/engine.h"
 #include "engine/request.h"
 
@@ -19,5 +21,10 @@ engine::AdapterSpec read_adapter_spec(const Napi::Object& spec);
 /// A property that must be a function.
 Napi::Function read_function(const Napi::Object& object, const char* name);
 std::int64_t to_integer(const Napi::Value& value, const char* name, std::int64_t least, std::int64_t most);
+
+/// What to reserve for an array's elements. A script's array may claim four billion of them and hold none.
+inline std::size_t room_for(const Napi::Array& array) {
+  return std::min<std::size_t>(array.Length(), std::size_t{1} << 16);
+}
 
 }  // namespace punie::binding

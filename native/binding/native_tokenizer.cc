@@ -132,7 +132,7 @@ std::string read_text(const Napi::Value& value, const char* name) {
 
 std::vector<Piece> read_pieces(const Napi::Array& array) {
   std::vector<Piece> pieces;
-  pieces.reserve(array.Length());
+  pieces.reserve(room_for(array));
   for (std::uint32_t i = 0; i < array.Length(); ++i) {
     const Napi::Value value = array.Get(i);
     if (value.IsString()) {

@@ -5,7 +5,7 @@ import { npm } from "./build-tools.mjs";
 import { compileTypeScript } from "./compile.mjs";
 import { withLock } from "./lock.mjs";
 import { paths } from "./paths.mjs";
-import { progress, SetupError } from "./report.mjs";
+import { progress } from "./report.mjs";
 import { checkBuildTools, checkNode, checkPlatform } from "./requirements.mjs";
 import { runLogged } from "./run.mjs";
 

@@ -199,8 +199,11 @@ const figures = async (source: string): Promise<Record<string, number>> => {
   return JSON.parse(stdout);
 };
 
+/** AddressSanitizer keeps what is freed, to see who still reads it. */
+const keepsFreed = process.env.PUNIE_SANITIZED_ADDON !== undefined;
+
 describe.skipIf(process.platform !== "linux")("memory", () => {
-  it("is given back by dispose, caches, work space and mappings", async () => {
+  it.skipIf(keepsFreed)("is given back by dispose, caches, work space and mappings", async () => {
     const { before, loaded, after, mapped } = await figures(`
       const warm = await loadModel(MODEL);
       await warm.generate({ prompt: [1], maxTokens: 2 });
