@@ -29,9 +29,10 @@ const PARTS = [
 
 /**
  * Packages that become part of `dist/`. zod: two thirds of what `import "punie"` would read are its messages in sixty
- * languages, which a bundle leaves out. The others are large, seldom needed and imported when they are.
+ * languages, which a bundle leaves out. undici: a file of it is used that another version may have elsewhere. The others
+ * are large, seldom needed and imported when they are.
  */
-const BUNDLED = /^zod(\/|$)/;
+const BUNDLED = /^(zod|undici)(\/|$)/;
 
 /** `dist/` from `src/`: few files, since each one costs an importer half a millisecond. The dependencies must be there. */
 export async function compileTypeScript({ force = false } = {}) {
