@@ -1,11 +1,16 @@
 import { readFileSync } from "node:fs";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import type { Dispatcher } from "undici";
+import connect from "undici/lib/api/api-connect.js";
+import BareDispatcher from "undici/lib/dispatcher/dispatcher.js";
 import EnvHttpProxyAgent from "undici/lib/dispatcher/env-http-proxy-agent.js";
 import { PunieError } from "../errors.js";
 import type { Environment } from "../models/places.js";
 import { BodyQueue } from "./body-queue.js";
 import type { HttpFetch, HttpRequest, HttpResponse } from "./http.js";
+
+// As undici's entry does it, with five more: a proxy's tunnel is made with it.
+BareDispatcher.prototype.connect = connect;
 
 /** Connections of one download, and a few for what is asked of the Hub beside. */
 const MAX_CONNECTIONS_PER_HOST = 16;

@@ -69,11 +69,12 @@ async function bringSmall(session: Session, commit: string, file: HubFile, direc
 async function bringHeader(session: Session, commit: string, file: HubFile, directory: string): Promise<number> {
   const client = session.client();
   const first = await client.peekRange(commit, file, 0, Math.min(FIRST_BYTES, file.size));
-  // What is no header is left to the reader to name.
   const length = first.length < LENGTH_BYTES ? 0 : Number(first.readBigUInt64LE());
   const end = Math.min(LENGTH_BYTES + length, file.size);
-  if (end > MAX_HEADER_BYTES) throw tooLarge(session, file, end, MAX_HEADER_BYTES);
-  const rest = end > first.length ? await client.peekRange(commit, file, first.length, end) : Buffer.alloc(0);
+  // What is no header is left to the reader to name.
+  const isHeader = end <= MAX_HEADER_BYTES;
+  const rest =
+    isHeader && end > first.length ? await client.peekRange(commit, file, first.length, end) : Buffer.alloc(0);
   const path = join(directory, file.path);
   await mkdir(dirname(path), { recursive: true });
   const handle = await open(path, "wx");

@@ -101,6 +101,18 @@ describe("models check, of a model on the Hub", () => {
     expect(setup.hub.requests.map(({ file }) => file)).not.toContain("tokenizer.json");
   });
 
+  test("reads no more of weights that begin with a wild length, and says what is wrong with them", async () => {
+    const weights = Buffer.alloc(40 * 2 ** 20, 0x77);
+    setup.hub.repositories[NAME] = { files: { ...withoutIndex(tiny), "model.safetensors": weights } };
+    const { code, result } = await checked();
+    expect(code).toBe(1);
+    expect(result).toMatchObject({
+      runs: false,
+      problems: [{ message: expect.stringContaining("model.safetensors") }],
+    });
+    expect(setup.hub.sentBytes).toBeLessThan(200_000);
+  });
+
   test("prints a table", async () => {
     const { stdout } = await punie("models", "check", NAME);
     expect(stdout).toMatch(
