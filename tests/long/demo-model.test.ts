@@ -6,8 +6,13 @@ import { demoModel } from "../../scripts/demo/demo-model.mjs";
 import { loadModel, type Model } from "../../src/index.js";
 import { compareWithGolden, FIXTURES, type GoldenRun, LOGPROBS } from "../helpers/golden.js";
 
-const golden: { runs: (GoldenRun & { question: string; text: string })[]; texts: { text: string; ids: number[] }[] } =
-  JSON.parse(readFileSync(join(FIXTURES, "gguf", "smollm2.golden.json"), "utf8"));
+interface Golden {
+  runs: (GoldenRun & { question: string; text: string })[];
+  texts: { text: string; ids: number[] }[];
+  passage: { file: string; tokens: number; meanLogprob: number };
+}
+
+const golden: Golden = JSON.parse(readFileSync(join(FIXTURES, "gguf", "smollm2.golden.json"), "utf8"));
 
 const DOWNLOAD_MS = 10 * 60_000;
 
@@ -36,4 +41,13 @@ test.each(golden.runs)("makes the same prompt of the chat template: $question", 
 test.each(golden.texts)("has the ids of the Python library for $text", async ({ text, ids }) => {
   expect(await model.tokenize(text)).toEqual(ids);
   expect(await model.detokenize(ids)).toBe(text);
+});
+
+test("foretells a text as well as mlx-lm in float32 does, within a thousandth", async () => {
+  const { file, tokens, meanLogprob } = golden.passage;
+  const text = readFileSync(join(FIXTURES, "..", "..", file), "utf8");
+  const result = await model.perplexity(text, { sequenceLength: tokens, maxSequences: 1 });
+  expect(result.scoredTokens).toBe(tokens - 1);
+  console.log(`mean log-probability ${-result.negativeLogLikelihood}, mlx-lm's ${meanLogprob}`);
+  expect(Math.abs(-result.negativeLogLikelihood / meanLogprob - 1)).toBeLessThan(0.001);
 });
