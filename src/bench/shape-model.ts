@@ -1,20 +1,14 @@
 /** Writes a model of a given shape whose weights mean nothing: as fast to run as a real one, and there at once. */
-import { randomFillSync } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { QuantizationMode } from "../convert/quantization-choice.js";
 import { SafetensorsWriter, tensorBytes } from "../convert/safetensors-writer.js";
 import { PunieError } from "../errors.js";
 import { isRunning } from "../models/running-process.js";
-import {
-  DEFAULT_QUANTIZATION,
-  type Shape,
-  type ShapeQuantization,
-  type ShapeTensor,
-  shapeConfig,
-  shapeTensors,
-} from "./shapes.js";
+import { Fillings } from "./fillings.js";
+import { DEFAULT_QUANTIZATION, type Shape, type ShapeTensor, shapeConfig, shapeTensors } from "./shapes.js";
 
 export interface ShapeModel {
   /** A model directory without a tokenizer. */
@@ -28,7 +22,7 @@ export interface ShapeModelOptions {
   /** Where to make it, best first. Default: memory where the system has a file system there, else its temporary one. */
   parents?: readonly string[];
   /** Default 4 bits in groups of 64. */
-  quantization?: ShapeQuantization;
+  quantization?: QuantizationMode;
   /** Told before the bytes are written, of how many, and of the directory that holds them. */
   onStart?: (bytes: number, path: string) => void;
   signal?: AbortSignal;
@@ -108,50 +102,4 @@ async function writeWeights(file: string, tensors: readonly ShapeTensor[], signa
   } finally {
     await writer.close();
   }
-}
-
-/** No multiple of a row's bytes, so that rows differ. */
-const BLOCK_BYTES = 16 * 2 ** 20 + 4 * 1009;
-
-/** Blocks of bytes that tensors are tiled with: making each of billions of weights up would take minutes. */
-class Fillings {
-  readonly #blocks = new Map<string, Uint8Array>();
-
-  of({ fill, columns, bits }: ShapeTensor): Uint8Array {
-    const key = fill === "scale" || fill === "bias" ? `${fill} ${columns} ${bits}` : fill;
-    let block = this.#blocks.get(key);
-    if (block === undefined) {
-      block = makeBlock(fill, columns, bits);
-      this.#blocks.set(key, block);
-    }
-    return block;
-  }
-}
-
-const SCALES = 2 ** 16;
-
-/** Weights of a linear layer get the variance 1/columns, which keeps activations, and so the logits, finite. */
-function makeBlock(fill: ShapeTensor["fill"], columns: number, bits: number): Uint8Array {
-  if (fill === "weight") return randomFillSync(new Uint8Array(BLOCK_BYTES));
-  if (fill === "zero") return new Uint8Array(2 * SCALES);
-  // Of a uniform value of so many bits: with the bias at minus so many scales as its mean, weights are around 0.
-  const mean = (2 ** bits - 1) / 2;
-  const deviation = 2 ** bits / Math.sqrt(12);
-  const block = new Uint16Array(SCALES);
-  for (let index = 0; index < SCALES; index++) {
-    // The golden ratio's multiples, spread over [0.5, 1.5): the same for scales and the biases that go with them.
-    const spread = 0.5 + ((index * 0.618033988749895) % 1);
-    const scale = spread / (deviation * Math.sqrt(columns));
-    block[index] = bfloat16(fill === "one" ? 1 : fill === "scale" ? scale : -mean * scale);
-  }
-  return new Uint8Array(block.buffer);
-}
-
-const float = new Float32Array(1);
-const word = new Uint32Array(float.buffer);
-
-/** The upper half of a float32, rounded to nearest. */
-function bfloat16(value: number): number {
-  float[0] = value;
-  return ((word[0] as number) + 0x8000) >>> 16;
 }

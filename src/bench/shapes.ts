@@ -1,4 +1,5 @@
 /** The shapes of published models, so that a machine can be tried before anything is downloaded. */
+import type { QuantizationMode } from "../convert/quantization-choice.js";
 
 export interface Shape {
   modelType: "qwen2" | "qwen3" | "qwen3_moe";
@@ -100,27 +101,20 @@ function qwen2(
   };
 }
 
-/** MLX affine: `bits` 2 3 4 5 6 8, in groups of `groupSize` weights. */
-export interface ShapeQuantization {
-  bits: number;
-  groupSize: number;
-}
-
 /** What published models have most. */
-export const DEFAULT_QUANTIZATION: ShapeQuantization = { bits: 4, groupSize: 64 };
+export const DEFAULT_QUANTIZATION: QuantizationMode = { mode: "affine", bits: 4, groupSize: 64 };
 
 /** A tensor of such a model, and what it is filled with. */
-export interface ShapeTensor {
+export type ShapeTensor = {
   name: string;
-  dtype: "U32" | "BF16";
   shape: number[];
-  fill: "weight" | "scale" | "bias" | "zero" | "one";
-  /** Inputs of the layer and bits of its weights, which decide the size of its scales. */
-  columns: number;
-  bits: number;
-}
+} & (
+  | { dtype: "BF16"; fill: "zero" | "one" }
+  /** Inputs of the layer and the form of its weights decide the size of its scales. */
+  | { dtype: "U32" | "U8" | "BF16"; fill: "weight" | "scale" | "bias"; columns: number; quantization: QuantizationMode }
+);
 
-/** The tensors of a quantized model in MLX's layout: packed values in uint32, a scale and a bias per group. */
+/** The tensors of a quantized model in MLX's layout: packed values in uint32, a scale and, if affine, a bias per group. */
 export function shapeTensors(shape: Shape, quantization = DEFAULT_QUANTIZATION): ShapeTensor[] {
   const { hiddenSize: hidden, heads, keyValueHeads, headDim, vocabSize, experts } = shape;
   const tensors: ShapeTensor[] = [];
@@ -128,7 +122,7 @@ export function shapeTensors(shape: Shape, quantization = DEFAULT_QUANTIZATION):
     tensors.push(...quantized(name, rows, columns, own));
   };
   const vector = (name: string, size: number, fill: "zero" | "one") => {
-    tensors.push({ name, dtype: "BF16", shape: [size], fill, columns: size, bits: 16 });
+    tensors.push({ name, dtype: "BF16", shape: [size], fill });
   };
   linear("model.embed_tokens", [vocabSize], hidden);
   if (!shape.tied) linear("lm_head", [vocabSize], hidden);
@@ -163,21 +157,28 @@ export function shapeTensors(shape: Shape, quantization = DEFAULT_QUANTIZATION):
 }
 
 /** mlx-lm keeps what chooses the experts at 8 bits. */
-const GATE_QUANTIZATION: ShapeQuantization = { bits: 8, groupSize: 64 };
+const GATE_QUANTIZATION: QuantizationMode = { mode: "affine", bits: 8, groupSize: 64 };
 
-function quantized(name: string, rows: number[], columns: number, { bits, groupSize }: ShapeQuantization) {
+function quantized(name: string, rows: number[], columns: number, quantization: QuantizationMode): ShapeTensor[] {
+  const { mode, bits, groupSize } = quantization;
+  const words = [...rows, (columns * bits) / 32];
   const groups = [...rows, columns / groupSize];
+  const common = { columns, quantization };
+  const weight: ShapeTensor = { ...common, name: `${name}.weight`, dtype: "U32", shape: words, fill: "weight" };
+  const scales = { ...common, name: `${name}.scales`, shape: groups, fill: "scale" } as const;
+  if (mode !== "affine") return [weight, { ...scales, dtype: "U8" }];
   return [
-    { name: `${name}.weight`, dtype: "U32", shape: [...rows, (columns * bits) / 32], fill: "weight", columns, bits },
-    { name: `${name}.scales`, dtype: "BF16", shape: groups, fill: "scale", columns, bits },
-    { name: `${name}.biases`, dtype: "BF16", shape: groups, fill: "bias", columns, bits },
-  ] satisfies ShapeTensor[];
+    weight,
+    { ...scales, dtype: "BF16" },
+    { ...common, name: `${name}.biases`, dtype: "BF16", shape: groups, fill: "bias" },
+  ];
 }
 
 /** config.json of such a model. */
 export function shapeConfig(shape: Shape, quantization = DEFAULT_QUANTIZATION): Record<string, unknown> {
   const { experts } = shape;
-  const table: Record<string, unknown> = { group_size: quantization.groupSize, bits: quantization.bits };
+  const { mode, bits, groupSize } = quantization;
+  const table: Record<string, unknown> = { group_size: groupSize, bits, mode };
   if (experts) {
     const gate = { group_size: GATE_QUANTIZATION.groupSize, bits: GATE_QUANTIZATION.bits };
     for (let layer = 0; layer < shape.layers; layer++) table[`model.layers.${layer}.mlp.gate`] = gate;

@@ -4,6 +4,7 @@ import { QUANTIZATION_BITS, QUANTIZATION_GROUP_SIZES } from "../models/quantizat
 import type { QuantizationMode } from "../native/binding-types.js";
 import { columnsOf, type ModelTensor, memberOf, moduleOf } from "./model-tensor.js";
 
+export type { QuantizationMode };
 export const QUANTIZATION_MODES = ["affine", "mxfp4", "mxfp8", "nvfp4"] as const;
 export const MIXED_RECIPES = ["mixed_2_6", "mixed_3_4", "mixed_3_6", "mixed_4_6"] as const;
 export type MixedRecipe = (typeof MIXED_RECIPES)[number];
@@ -52,11 +53,9 @@ export function chooseQuantization(
   modelType: string,
   layers: number,
 ): QuantizationChoice | undefined {
-  const { mode = "affine", mixed } = options;
+  const { mixed } = options;
   if (Object.values({ ...pick(options) }).every((value) => value === undefined)) return undefined;
-  const usual = DEFAULTS[mode];
-  const defaults = { mode, bits: options.bits ?? usual.bits, groupSize: options.groupSize ?? usual.groupSize };
-  checkMode(defaults, options);
+  const defaults = completeQuantization(options);
   const special = mixed ? mixedRows(mixed, options.groupSize, layers) : routerRows(modelType);
   return {
     defaults,
@@ -66,6 +65,18 @@ export function chooseQuantization(
       return special(path) ?? { quantization: defaults };
     },
   };
+}
+
+/**
+ * A mode with the width and the group that were asked for, or else its usual ones.
+ * @throws PunieError `INVALID_OPTION` for those that it hasn't.
+ */
+export function completeQuantization(options: QuantizationOptions): QuantizationMode {
+  const { mode = "affine" } = options;
+  const usual = DEFAULTS[mode];
+  const complete = { mode, bits: options.bits ?? usual.bits, groupSize: options.groupSize ?? usual.groupSize };
+  checkMode(complete, options);
+  return complete;
 }
 
 function pick({ mode, bits, groupSize, mixed }: QuantizationOptions) {

@@ -96,10 +96,29 @@ describe("punie benchmark", () => {
     ["--repeat", "0", "Expected an integer above 0."],
     ["--generate-tokens", "1", "a rate needs two tokens"],
     ["--shape", "gpt-5", "Allowed choices are qwen2.5-coder-0.5b"],
+    ["--mode", "int4", "Allowed choices are affine, mxfp4, mxfp8, nvfp4."],
+    ["--bits", "7", "Allowed choices are 2, 3, 4, 5, 6, 8."],
   ])("refuses %s %s as wrong usage", async (flag, value, message) => {
     const { stdout, stderr, exitCode } = await run(flag, value);
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 2 });
     expect(stderr).toContain(message);
+  });
+
+  it.each([
+    ["mxfp4", "8", "--bits: expected 4 for mxfp4; found 8."],
+    ["mxfp8", "4", "--bits: expected 8 for mxfp8; found 4."],
+    ["nvfp4", "6", "--bits: expected 4 for nvfp4; found 6."],
+  ])("refuses a shape in %s of %s bits before it makes weights", async (mode, bits, message) => {
+    const { stderr, exitCode } = await run("--shape", "qwen2.5-coder-0.5b", "--mode", mode, "--bits", bits);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain("Making weights");
+  });
+
+  it.each(["--mode=mxfp4", "--bits=4"])("refuses %s of a model, which has its own", async (flag) => {
+    const { stderr, exitCode } = await run("--model", TINY_MODEL, flag);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("cannot be used with");
   });
 
   it("refuses a model and a shape at once", async () => {

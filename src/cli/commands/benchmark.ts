@@ -6,8 +6,10 @@ import { MAX_BATCH } from "../../bench/batch.js";
 import type { Measured, Spread } from "../../bench/benchmark.js";
 import type { ShapeModel } from "../../bench/shape-model.js";
 import { SHAPES, type ShapeName } from "../../bench/shapes.js";
+import { completeQuantization, QUANTIZATION_MODES } from "../../convert/quantization-choice.js";
 import { QUANTIZATION_BITS } from "../../models/quantization-config.js";
 import { loadBinding } from "../../native/binding.js";
+import type { QuantizationMode } from "../../native/binding-types.js";
 import { interruptible } from "../interrupt.js";
 import { addModelOptions, loadOptions, type ModelFlags, modelName } from "../model-options.js";
 import { positiveInteger } from "../numbers.js";
@@ -15,7 +17,8 @@ import { answer, answerJson, note } from "../output.js";
 
 interface BenchmarkFlags extends ModelFlags {
   shape?: ShapeName;
-  bits: string;
+  bits?: string;
+  mode?: QuantizationMode["mode"];
   promptTokens: number;
   generateTokens: number;
   batch: number;
@@ -39,10 +42,12 @@ interface Report extends Measured {
 
 export function benchmarkCommand(): Command {
   const shape = new Option("--shape <name>", "a model of this shape with made-up weights: nothing is downloaded");
-  const bits = new Option("--bits <n>", "bits of a weight of the shape");
+  const bits = new Option("--bits <n>", "bits of a weight of the shape (default: 4, or the mode's)");
+  const mode = new Option("--mode <mode>", "how the shape's weights are quantized (default: affine)");
   const command = new Command("benchmark")
     .addOption(shape.choices(Object.keys(SHAPES)).conflicts("model"))
-    .addOption(bits.choices(QUANTIZATION_BITS.map(String)).default("4"))
+    .addOption(bits.choices(QUANTIZATION_BITS.map(String)).conflicts("model"))
+    .addOption(mode.choices(QUANTIZATION_MODES).conflicts("model"))
     .option("--prompt-tokens <n>", "tokens of the prompt", positiveInteger, 512)
     .option("--generate-tokens <n>", "tokens of the answer", atLeastTwo, 128)
     .option("--batch <n>", `requests at once, up to ${MAX_BATCH}; rates are of all together`, batchSize, 1)
@@ -57,6 +62,7 @@ const EXAMPLES = `
 Examples:
   $ punie benchmark --shape qwen2.5-coder-7b
   $ punie benchmark --shape qwen3-coder-30b-a3b --bits 3
+  $ punie benchmark --shape qwen3-coder-30b-a3b --mode mxfp4
   $ punie benchmark --model ./my-model --prompt-tokens 1024 --repeat 5 --json
 `;
 
@@ -75,7 +81,11 @@ function batchSize(text: string): number {
 }
 
 async function run(flags: BenchmarkFlags, signal: AbortSignal): Promise<void> {
-  const made = flags.shape && (await makeShape(flags.shape, Number(flags.bits), signal));
+  const quantization = completeQuantization({
+    mode: flags.mode,
+    bits: flags.bits === undefined ? undefined : Number(flags.bits),
+  });
+  const made = flags.shape && (await makeShape(flags.shape, quantization, signal));
   try {
     const report = await measure(flags, made?.path ?? modelName(flags), signal);
     if (flags.json) answerJson(report);
@@ -85,14 +95,14 @@ async function run(flags: BenchmarkFlags, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function makeShape(name: ShapeName, bits: number, signal: AbortSignal): Promise<ShapeModel> {
+async function makeShape(name: ShapeName, quantization: QuantizationMode, signal: AbortSignal): Promise<ShapeModel> {
   const { makeShapeModel } = await import("../../bench/shape-model.js");
   const onStart = (bytes: number, path: string) => {
     note(`Making weights of the shape ${name}, ${(bytes / 1e9).toFixed(2)} GB, in ${dirname(path)}...`);
     // A second Ctrl-C ends the process at once, and gigabytes would stay.
     process.once("exit", () => rmSync(path, { recursive: true, force: true }));
   };
-  return await makeShapeModel(SHAPES[name], { quantization: { bits, groupSize: 64 }, onStart, signal });
+  return await makeShapeModel(SHAPES[name], { quantization, onStart, signal });
 }
 
 async function measure(flags: BenchmarkFlags, name: string, signal: AbortSignal): Promise<Report> {

@@ -1,13 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadModel } from "../../../src/api/load-model.js";
 import { benchmark, bytesPerToken } from "../../../src/bench/benchmark.js";
+import { Fillings } from "../../../src/bench/fillings.js";
 import { makeShapeModel } from "../../../src/bench/shape-model.js";
 import { SHAPES, type Shape, shapeTensors } from "../../../src/bench/shapes.js";
 import { openModelDirectory } from "../../../src/models/model-directory.js";
+import { FLOAT_QUANTIZATIONS } from "../../../src/models/quantization-config.js";
+import { loadBinding } from "../../../src/native/binding.js";
 
 const SMALL: Shape = {
   modelType: "qwen2",
@@ -59,12 +62,53 @@ describe("a model of a shape", () => {
     expect(existsSync(made.path)).toBe(false);
   });
 
-  it.each([2, 3, 5, 6, 8])("of %i bits does, too", async (bits) => {
-    const made = await makeShapeModel(SMALL, { parents: [parent], quantization: { bits, groupSize: 32 } });
+  it.each([
+    ...[2, 3, 5, 6, 8].map((bits) => ({ mode: "affine", bits, groupSize: 32 }) as const),
+    ...FLOAT_QUANTIZATIONS,
+  ])("of $bits bits, $mode, does, too", async (quantization) => {
+    const made = await makeShapeModel(SMALL, { parents: [parent], quantization });
+    await using model = await loadModel(made.path);
+    expect(model.info.quantization).toEqual(quantization);
+    const { tokens } = await model.generate({ prompt: [1, 2, 3], maxTokens: 4, ignoreEos: true, logprobs: 0 });
+    expect(tokens.every(({ logprob }) => Number.isFinite(logprob))).toBe(true);
+  });
+
+  it.each(FLOAT_QUANTIZATIONS)("of experts in $mode does, and its router stays affine", async (quantization) => {
+    const experts = { count: 8, perToken: 2, intermediateSize: 64 };
+    const shape: Shape = { ...SMALL, tied: true, modelType: "qwen3_moe", experts };
+    const made = await makeShapeModel(shape, { parents: [parent], quantization });
+    const config = JSON.parse(readFileSync(join(made.path, "config.json"), "utf8"));
+    expect(config.quantization["model.layers.1.mlp.gate"]).toEqual({ bits: 8, group_size: 64 });
     await using model = await loadModel(made.path);
     const { tokens } = await model.generate({ prompt: [1, 2, 3], maxTokens: 4, ignoreEos: true, logprobs: 0 });
     expect(tokens.every(({ logprob }) => Number.isFinite(logprob))).toBe(true);
   });
+
+  it.each([{ mode: "affine", bits: 4, groupSize: 64 } as const, ...FLOAT_QUANTIZATIONS])(
+    "has weights in $mode of the variance that keeps activations",
+    async (quantization) => {
+      const { mode, bits, groupSize } = quantization;
+      const columns = 1536;
+      const rows = 64;
+      const fillings = new Fillings();
+      const part = (fill: "weight" | "scale" | "bias", rowBytes: number) =>
+        fillings.of({ name: "any", dtype: "U8", shape: [], fill, columns, quantization }).slice(0, rows * rowBytes);
+      const scaleBytes = (columns / groupSize) * (mode === "affine" ? 2 : 1);
+      const { data } = await loadBinding().convertRows({
+        data: part("weight", (columns * bits) / 8),
+        scales: part("scale", scaleBytes),
+        ...(mode === "affine" && { biases: part("bias", scaleBytes) }),
+        columns,
+        dtype: "BF16",
+        packed: quantization,
+        cast: "F32",
+      });
+      const values = new Float32Array(data.buffer);
+      const variance = values.reduce((sum, value) => sum + value * value, 0) / values.length;
+      expect(variance * columns).toBeGreaterThan(0.7);
+      expect(variance * columns).toBeLessThan(1.5);
+    },
+  );
 
   it("of experts reads those that are chosen", async () => {
     const experts = { count: 8, perToken: 2, intermediateSize: 64 };
