@@ -11,6 +11,7 @@
     python scripts/make-goldens.py --rerank             scores of the tiny model as a reranker
     python scripts/make-goldens.py --adapters           random models with random adapters
     python scripts/make-goldens.py --conversion         what mlx-lm's convert makes of random checkpoints
+    python scripts/make-goldens.py --rounding           what MLX's quantize makes of floats in the modes of small floats
     python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
     python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
 """
@@ -30,6 +31,7 @@ from goldens.conversion import conversion_goldens
 from goldens.random_model import write_random_model
 from goldens.reference import golden_run
 from goldens.rerank import rerank_golden
+from goldens.rounding import rounding_rows
 from goldens.sampling import sampling_golden
 from goldens.tasks import conversation_prompts, tasks_golden
 
@@ -99,6 +101,7 @@ def main():
     parser.add_argument("--rerank", action="store_true")
     parser.add_argument("--adapters", action="store_true")
     parser.add_argument("--conversion", action="store_true")
+    parser.add_argument("--rounding", action="store_true")
     parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
     parser.add_argument("--check", nargs="+", type=int, metavar="SEED [COUNT]")
     given = parser.parse_args()
@@ -126,6 +129,8 @@ def main():
         save("adapters", {}, "cases", list(adapter_rows()))
     if given.conversion or everything:
         save("conversion", {}, "checkpoints", list(conversion_goldens()))
+    if given.rounding or everything:
+        save("small-floats", {}, "rows", list(rounding_rows()))
     if given.model:
         model_golden(Path(given.model[0]), given.model[1], whole=True)
     if given.check:

@@ -9,6 +9,8 @@
 #include <mutex>
 
 #include "error.h"
+#include "nn/row_arrays.h"
+#include "nn/small_float_rows.h"
 
 namespace punie::nn {
 
@@ -102,13 +104,6 @@ mx::array copy_in(std::span<const std::byte> bytes, std::int64_t columns, mx::Dt
   return mx::array(std::move(buffer), shape, dtype);
 }
 
-std::vector<std::byte> copy_out(mx::array array) {
-  array = mx::contiguous(array);
-  array.eval();
-  const auto* data = array.data<std::byte>();
-  return {data, data + array.nbytes()};
-}
-
 /// Columns of packed words and of scales; refuses what MLX would.
 struct GroupShape {
   std::int64_t words;
@@ -162,20 +157,6 @@ mx::array read_values(const RowsToConvert& rows) {
   return mx::dequantize(weight, scales, biases, group_size, bits, mode);
 }
 
-/// True if an exponent has every bit set: what is not finite. `Word` holds one value.
-template <typename Word>
-bool all_finite(const mx::array& values, Word exponent) {
-  const auto* words = values.data<Word>();
-  return std::none_of(words, words + values.size(), [exponent](Word word) { return (word & exponent) == exponent; });
-}
-
-void require_finite(const mx::array& values) {
-  const bool finite = values.dtype() == mx::float32    ? all_finite<std::uint32_t>(values, 0x7f800000)
-                      : values.dtype() == mx::bfloat16 ? all_finite<std::uint16_t>(values, 0x7f80)
-                                                       : all_finite<std::uint16_t>(values, 0x7c00);
-  if (!finite) throw Error("MODEL_CORRUPT", "it has values that are not finite numbers.");
-}
-
 /// A matrix of an adapter, with its axes as the product wants them.
 mx::array adapter_matrix(std::span<const std::byte> bytes, io::Dtype dtype, std::int64_t rows, std::int64_t columns,
                          bool turn, const char* name) {
@@ -217,8 +198,9 @@ ConvertedRows convert_rows(const RowsToConvert& rows) {
   shape_of(*rows.quantize, rows.columns);
   values = mx::contiguous(values);
   values.eval();
-  require_finite(values);
   const auto& [mode, bits, group_size] = *rows.quantize;
+  if (is_small_float(*rows.quantize)) return small_float_rows(values, *rows.quantize);
+  require_finite(values);
   const auto parts = mx::quantize(values, group_size, bits, mode);
   return {copy_out(parts[0]), copy_out(parts[1]), parts.size() > 2 ? copy_out(parts[2]) : std::vector<std::byte>{}};
 }

@@ -17,14 +17,14 @@ const FLOATS = {
 };
 
 /** FNV-1a over ASCII, 32 bits. */
-function hashOfText(text: string): number {
+export function hashOfText(text: string): number {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
   return value >>> 0;
 }
 
 /** An integer hash with good avalanche over a counter. */
-function word(base: number, i: number): number {
+export function word(base: number, i: number): number {
   let x = (Math.imul(i, 0x9e3779b9) + base) >>> 0;
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
