@@ -14,6 +14,8 @@
     python scripts/make-goldens.py --rounding           what MLX's quantize makes of floats in the modes of small floats
     python scripts/make-goldens.py --model DIR NAME     greedy text of another model directory with a tokenizer
     python scripts/make-goldens.py --check SEED [COUNT] new random models, compared on the spot with `punie generate`
+    python scripts/make-goldens.py --check-conversions SEED [COUNT]
+                                                        new random checkpoints, converted by mlx-lm and by punie
 """
 
 import argparse
@@ -24,6 +26,7 @@ from pathlib import Path
 from goldens.adapters import adapter_rows
 from goldens.cases import LONG_PROMPT_TOKENS, STEPS, all_cases
 from goldens.check import check
+from goldens.check_conversion import check_conversions
 from goldens.quantization_cases import quantization_cases, reference_runs
 from goldens.embeddings import model_rows, text_rows
 from goldens.perplexity import conversations, perplexity_golden
@@ -104,6 +107,7 @@ def main():
     parser.add_argument("--rounding", action="store_true")
     parser.add_argument("--model", nargs=2, metavar=("DIR", "NAME"))
     parser.add_argument("--check", nargs="+", type=int, metavar="SEED [COUNT]")
+    parser.add_argument("--check-conversions", nargs="+", type=int, metavar="SEED [COUNT]")
     given = parser.parse_args()
     everything = not any(vars(given).values())
     if given.random or everything:
@@ -135,6 +139,8 @@ def main():
         model_golden(Path(given.model[0]), given.model[1], whole=True)
     if given.check:
         check(*given.check)
+    if given.check_conversions:
+        check_conversions(*given.check_conversions)
 
 
 if __name__ == "__main__":

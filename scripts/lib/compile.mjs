@@ -21,6 +21,7 @@ const ENTRIES = [
 /** What this repository's scripts and tests open besides. */
 const PARTS = [
   "bench/benchmark",
+  "convert/convert-model",
   "convert/gguf/import-gguf",
   "hub/download-model",
   "models/model-directory",
