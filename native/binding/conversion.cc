@@ -61,6 +61,9 @@ nn::LowRankChange read_adapter(const Napi::Object& object) {
   change.outputs = to_integer(object.Get("outputs"), "outputs", 1, kMostColumns);
   change.scale = object.Get("scale").ToNumber().FloatValue();
   change.transposed = object.Get("transposed").ToBoolean();
+  if (const auto experts = object.Get("experts"); !experts.IsUndefined()) {
+    change.experts = to_integer(experts, "experts", 1, kMostColumns);
+  }
   change.first_row = to_integer(object.Get("firstRow"), "firstRow", 0, kMostColumns);
   return change;
 }

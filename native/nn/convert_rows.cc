@@ -186,13 +186,47 @@ mx::array changed(const mx::array& weight, const LowRankChange& change, std::int
   return mx::multiply(mx::expand_dims(factors, 1), sum);
 }
 
+/// The part of a stack's matrix that is one expert's.
+std::span<const std::byte> part_of(std::span<const std::byte> stack, std::int64_t expert, std::int64_t experts) {
+  const auto bytes = stack.size() / static_cast<std::size_t>(experts);
+  if (stack.size() % static_cast<std::size_t>(experts) != 0) {
+    throw Error("WEIGHTS_MISMATCH", "the adapter has other experts than the layer.");
+  }
+  return stack.subspan(static_cast<std::size_t>(expert) * bytes, bytes);
+}
+
+/// As mlx-lm's LoRASwitchLinear fuses: each expert by itself.
+mx::array changed_experts(const mx::array& weight, const LowRankChange& change, std::int64_t columns) {
+  const auto end = change.first_row + weight.shape(0);
+  if (end > change.outputs * change.experts) {
+    throw Error("WEIGHTS_MISMATCH", "the adapter has fewer outputs than the layer.");
+  }
+  std::vector<mx::array> parts;
+  for (auto row = change.first_row; row < end;) {
+    const auto expert = row / change.outputs;
+    const auto next = std::min(end, (expert + 1) * change.outputs);
+    auto own = change;
+    own.a = part_of(change.a, expert, change.experts);
+    own.b = part_of(change.b, expert, change.experts);
+    own.transposed = true;
+    own.first_row = row % change.outputs;
+    const auto from = static_cast<int>(row - change.first_row), to = static_cast<int>(next - change.first_row);
+    parts.push_back(changed(mx::slice(weight, {from, 0}, {to, static_cast<int>(columns)}), own, columns));
+    row = next;
+  }
+  return mx::concatenate(std::move(parts), 0);
+}
+
 }  // namespace
 
 ConvertedRows convert_rows(const RowsToConvert& rows) {
   const Workplace workplace;
   auto values = read_values(rows);
   if (rows.add_one) values = mx::add(values, mx::array(1.0f, values.dtype()));
-  if (rows.adapter) values = changed(values, *rows.adapter, rows.columns);
+  if (rows.adapter) {
+    const auto change = rows.adapter->experts > 0 ? changed_experts : changed;
+    values = change(values, *rows.adapter, rows.columns);
+  }
   values = mx::astype(values, float_type(rows.cast));
   if (!rows.quantize) return {copy_out(values), {}, {}};
   shape_of(*rows.quantize, rows.columns);

@@ -33,7 +33,9 @@ struct LowRankChange {
   float scale = 1;
   /// False: a is [columns, rank] and b [rank, outputs], as mlx-lm has them. True: [rank, columns] and [outputs, rank].
   bool transposed = false;
-  /// Of the weight's outputs, that of the first row.
+  /// Of a stack of experts their number: a is [experts, rank, columns] and b [experts, outputs, rank]. 0: no stack.
+  std::int64_t experts = 0;
+  /// Of the weight's outputs, those of all experts one after another, that of the first row.
   std::int64_t first_row = 0;
 };
 

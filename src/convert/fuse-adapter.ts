@@ -12,22 +12,13 @@ export type LayerChange = Omit<NativeRowsAdapter, "firstRow">;
 /**
  * @param directory An adapter as mlx-lm or PEFT writes it, LoRA or DoRA.
  * @throws PunieError what `readAdapter` throws; `WEIGHTS_MISMATCH` for layers that the model hasn't, or of another
- * shape; `MODEL_UNSUPPORTED` for layers of experts.
+ * shape.
  */
 export async function fuseAdapter(tensors: readonly ModelTensor[], directory: string): Promise<ModelTensor[]> {
   const adapter = await readAdapter(directory);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const unknown = adapter.layers.filter(({ path }) => !byName.has(`${path}.weight`)).map(({ path }) => path);
   if (unknown.length > 0) throw mismatch(directory, "the model has no such layers", unknown);
-  const ofExperts = adapter.layers.filter(({ path }) => byName.get(`${path}.weight`)?.shape.length === 3);
-  if (ofExperts.length > 0) {
-    const { message } = mismatch(
-      directory,
-      "layers of experts can't be fused yet; load the adapter beside the model with --adapter",
-      ofExperts.map(({ path }) => path),
-    );
-    throw new PunieError("MODEL_UNSUPPORTED", message);
-  }
   const changes = await readChanges(adapter);
   const odd = adapter.layers.filter((layer) => !fits(layer, byName.get(`${layer.path}.weight`), adapter));
   if (odd.length > 0) {
@@ -43,9 +34,15 @@ export async function fuseAdapter(tensors: readonly ModelTensor[], directory: st
   });
 }
 
-function fits({ a, b }: AdapterLayer, tensor: ModelTensor | undefined, { format }: AdapterDirectory): boolean {
-  const [inputs, outputs] = format === "peft" ? [a.shape[1], b.shape[0]] : [a.shape[0], b.shape[1]];
-  return tensor?.shape.length === 2 && columnsOf(tensor.shape) === inputs && rowsOf(tensor.shape) === outputs;
+function fits({ a, b, magnitude }: AdapterLayer, tensor: ModelTensor | undefined, adapter: AdapterDirectory): boolean {
+  const { shape = [] } = tensor ?? {};
+  if (shape.length === 3) {
+    const [experts, outputs, inputs] = shape;
+    const same = a.shape[0] === experts && b.shape[0] === experts && a.shape[2] === inputs && b.shape[1] === outputs;
+    return same && a.shape[1] === b.shape[2] && magnitude === undefined;
+  }
+  const [inputs, outputs] = adapter.format === "peft" ? [a.shape[1], b.shape[0]] : [a.shape[0], b.shape[1]];
+  return a.shape.length === 2 && shape.length === 2 && columnsOf(shape) === inputs && rowsOf(shape) === outputs;
 }
 
 /** By the name of the tensor that is changed. An adapter is small: all of it is read. */
@@ -64,6 +61,8 @@ async function readChanges({ file, format, layers }: AdapterDirectory): Promise<
   try {
     const changes = new Map<string, LayerChange>();
     for (const { path, rank, scale, a, b, magnitude } of layers) {
+      const ofExperts = a.shape.length === 3;
+      const outputs = ofExperts || format === "peft" ? b.shape.at(-2) : b.shape[1];
       changes.set(`${path}.weight`, {
         a: await read(a),
         aDtype: typeOf(a),
@@ -71,9 +70,10 @@ async function readChanges({ file, format, layers }: AdapterDirectory): Promise<
         bDtype: typeOf(b),
         ...(magnitude && { magnitude: await read(magnitude), magnitudeDtype: typeOf(magnitude) }),
         rank,
-        outputs: (format === "peft" ? b.shape[0] : b.shape[1]) ?? 0,
+        outputs: outputs ?? 0,
         scale,
-        transposed: format === "peft",
+        transposed: ofExperts || format === "peft",
+        ...(ofExperts && { experts: a.shape[0] ?? 0 }),
       });
     }
     return changes;

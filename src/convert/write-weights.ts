@@ -97,9 +97,9 @@ async function* convertedChunks(
 ): AsyncGenerator<NativeConvertedRows> {
   const chunks = chunksOf(plan.tensor);
   let reading = readChunk(plan.tensor, chunks[0] ?? []);
-  for (const i of chunks.keys()) {
+  let firstRow = 0;
+  for (const [i, pieces] of chunks.entries()) {
     const rows = await reading;
-    const firstRow = chunks[i]?.[0]?.first ?? 0;
     const next = chunks[i + 1];
     if (next) {
       reading = readChunk(plan.tensor, next);
@@ -109,6 +109,7 @@ async function* convertedChunks(
     yield plan.carried
       ? await carryChunk(plan, rows, binding, losses)
       : await convertChunk(plan, rows, firstRow, binding);
+    firstRow += pieces.reduce((sum, { count }) => sum + count, 0);
   }
 }
 

@@ -339,7 +339,9 @@ export interface NativeRowsAdapter {
   scale: number;
   /** As PEFT has them. */
   transposed: boolean;
-  /** Of the layer's outputs, that of the first row. */
+  /** Of a stack of experts their number; `outputs` are those of one. */
+  experts?: number;
+  /** Of the layer's outputs, one expert's after another's, that of the first row. */
   firstRow: number;
 }
 
