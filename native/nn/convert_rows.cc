@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <optional>
 
 #include "error.h"
+#include "nn/leased_stream.h"
 #include "nn/row_arrays.h"
 #include "nn/small_float_rows.h"
 
@@ -57,14 +59,13 @@ class Gate {
   bool closed_ = false;
 };
 
-/// A stream of this thread's own, and what must be left behind when the work is done.
+/// A stream for this thread, and what must be left behind when the work is done.
 class Workplace {
  public:
   Workplace() {
     Gate::shared().enter();
     try {
-      mx::set_default_stream(mx::new_stream(mx::Device::cpu));
-      mx::eval(mx::zeros({1}, mx::float32, mx::Device::cpu));
+      stream_.emplace(mx::Device::cpu);
       Gate::shared().arm();
     } catch (...) {
       Gate::shared().leave();
@@ -72,11 +73,14 @@ class Workplace {
     }
   }
   ~Workplace() {
-    mx::clear_streams();
+    stream_.reset();
     Gate::shared().leave();
   }
   Workplace(const Workplace&) = delete;
   Workplace& operator=(const Workplace&) = delete;
+
+ private:
+  std::optional<LeasedStream> stream_;
 };
 
 mx::Dtype float_type(io::Dtype dtype) {

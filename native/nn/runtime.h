@@ -7,6 +7,7 @@
 
 #include "kernels/thread_pool.h"
 #include "nn/buffer_pool.h"
+#include "nn/stock_swiglu.h"
 
 namespace punie::nn {
 
@@ -22,6 +23,8 @@ struct Runtime {
   kernels::Parallel parallel;
   /// While it is true, kernels return at once: nobody waits for what the pass computes.
   const std::atomic<bool>& interrupted;
+  /// Of MLX's own operations. A CPU has no compiler that is sure to be there.
+  StockSwiglu swiglu = stream.device == mx::Device::gpu ? make_compiled_swiglu(stream) : make_stock_swiglu(stream);
   /// The kernels' activations.
   std::shared_ptr<BufferPool> buffers = std::make_shared<BufferPool>();
 };

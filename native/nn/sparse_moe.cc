@@ -41,8 +41,7 @@ Tensor SparseMoe::routed_stock(Pass& pass, const Tensor& x) const {
     const auto* added = pass.adapter() ? pass.adapter()->find_experts(matrices.slot) : nullptr;
     return added == nullptr ? y : added->add(inputs, ids, y);
   };
-  const auto g = multiply(*experts.gate_proj, each);
-  const auto inner = mx::multiply(mx::multiply(g, mx::sigmoid(g, s), s), multiply(*experts.up_proj, each), s);
+  const auto inner = pass.runtime().swiglu(multiply(*experts.gate_proj, each), multiply(*experts.up_proj, each));
   const auto said = mx::squeeze(multiply(*experts.down_proj, inner), 2, s);
   return Tensor(mx::sum(mx::multiply(said, mx::expand_dims(shares, -1, s), s), 1, false, s));
 }
