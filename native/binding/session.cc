@@ -133,17 +133,18 @@ void Session::settle_adapter(Napi::Env env, const engine::AdapterEvent& event) {
   }
 }
 
+/// In a thread that is being terminated whatever calls JavaScript throws: that comes last.
 void Session::stopped(Napi::Env env) {
   engine_.reset();
   ended_ = true;
-  tell_memory(env);
+  napi_remove_env_cleanup_hook(env, at_teardown, this);
   env.GetInstanceData<Environment>()->sessions.erase(this);
+  napi_release_threadsafe_function(wake_, napi_tsfn_release);
+  tell_memory(env);
   for (const auto& [id, deferred] : std::exchange(adapters_, {})) {
     deferred.Reject(to_js(env, "MODEL_DISPOSED", "The model has been disposed of.").Value());
   }
   for (const auto& deferred : std::exchange(disposals_, {})) deferred.Resolve(env.Undefined());
-  napi_remove_env_cleanup_hook(env, at_teardown, this);
-  napi_release_threadsafe_function(wake_, napi_tsfn_release);
 }
 
 /// What a forgotten model holds is seen by the garbage collector only as far as it is told.
