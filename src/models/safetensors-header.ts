@@ -130,7 +130,7 @@ function readTensor(
     throw corrupt(path, `${place}: shape: expected at most ${MAX_DIMENSIONS} whole numbers, found ${describe(shape)}`);
   }
   if (!isListOfSizes(offsets) || offsets.length !== 2) {
-    throw corrupt(path, `${place}: data_offsets: expected two whole numbers, found ${describe(offsets)}`);
+    throw corrupt(path, `${place}: data_offsets: expected two whole numbers below 2^53, found ${describe(offsets)}`);
   }
   const [start, end] = offsets as [number, number];
   const expected = shape.reduce((product, dimension) => product * dimension, DTYPE_BYTES[dtype as TensorDtype]);
