@@ -14,7 +14,10 @@ void check_finite(std::span<const float> logits) {
   constexpr std::uint32_t kExponent = 0x7f800000;
   std::uint32_t bad = 0;
   for (const float x : logits) bad |= (std::bit_cast<std::uint32_t>(x) & kExponent) == kExponent;
-  if (!bad) return;
+  if (bad) throw_not_finite();
+}
+
+void throw_not_finite() {
   throw Error("MODEL_CORRUPT",
               "The model's output is not finite (NaN or infinity). Its weights or scales are damaged: verify them with "
               "'punie models verify' or download the model again.");

@@ -12,6 +12,7 @@ using TopTokens = std::vector<std::pair<std::int32_t, float>>;
 
 /// Throws MODEL_CORRUPT when a logit is NaN or infinite: weights or scales are damaged.
 void check_finite(std::span<const float> logits);
+[[noreturn]] void throw_not_finite();
 
 /// log(sum(exp(x))), in double.
 double log_sum_exp(std::span<const float> logits);

@@ -4,7 +4,6 @@
 #include <new>
 
 #include "engine/prompt_reader.h"
-#include "engine/sampler.h"
 #include "error.h"
 
 namespace punie::engine {
@@ -196,7 +195,45 @@ void Scheduler::decode() {
     if (group == groups.end()) group = groups.emplace(groups.end());
     group->push_back({&sequence, 1});
   }
+  if (groups.size() == 1 && decode_ahead(groups.front())) return;
+  ahead_.drop();
   for (const auto& rows : groups) decode(rows);
+}
+
+/// @returns false, having done nothing, when the tokens can't be chosen on the device.
+bool Scheduler::decode_ahead(const std::vector<Row>& rows) {
+  std::vector<Sequence*> sequences;
+  for (const auto& row : rows) sequences.push_back(row.sequence);
+  if (!ahead_.can_take(sequences)) return false;
+  const bool last = std::ranges::any_of(sequences, [&](const auto* each) { return ends_with_next(*each); });
+  std::vector<std::int32_t> chosen;
+  interrupt_.begin_pass(std::nullopt);
+  try {
+    weights_.check_files();
+    chosen = ahead_.next(sequences, last);
+    weights_.check_files();
+  } catch (...) {
+    interrupt_.end_pass();
+    ahead_.drop();
+    fail(rows, std::current_exception());
+    return true;
+  }
+  if (interrupt_.end_pass()) return true;
+  measure();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    try {
+      if (chosen[i] < 0) throw_not_finite();
+      accept(*sequences[i], Choice{.id = chosen[i], .logprob = std::nullopt, .top = {}});
+    } catch (...) {
+      fail({rows[i]}, std::current_exception());
+    }
+  }
+  return true;
+}
+
+bool Scheduler::ends_with_next(const Sequence& sequence) const {
+  const auto length = static_cast<std::int64_t>(sequence.tokens.size()) + 1;
+  return length >= context_length_ || sequence.generated() + 1 >= sequence.request.max_tokens;
 }
 
 void Scheduler::decode(const std::vector<Row>& rows) {
@@ -260,7 +297,11 @@ std::optional<std::vector<float>> Scheduler::run(const std::vector<Row>& rows) {
 
 void Scheduler::accept(Sequence& sequence, std::span<const float> logits) {
   const auto& request = sequence.request;
-  auto choice = choose(logits, sequence.tokens, request.sampling, request.logprobs);
+  accept(sequence, choose(logits, sequence.tokens, request.sampling, request.logprobs));
+}
+
+void Scheduler::accept(Sequence& sequence, Choice choice) {
+  const auto& request = sequence.request;
   sequence.last_token = Clock::now();
   if (sequence.generated() == 0) sequence.first_token = sequence.last_token;
   if (std::ranges::find(request.stop_ids, choice.id) != request.stop_ids.end()) {

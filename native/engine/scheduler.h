@@ -10,6 +10,8 @@
 #include "engine/interrupt.h"
 #include "engine/memory_use.h"
 #include "engine/prefix_cache.h"
+#include "engine/run_ahead.h"
+#include "engine/sampler.h"
 #include "engine/sequence.h"
 #include "io/tensor_store.h"
 #include "models/model.h"
@@ -34,7 +36,8 @@ class Scheduler {
         prefill_chunk_(prefill_chunk),
         most_cache_bytes_(most_cache_bytes),
         use_(use),
-        sink_(sink) {}
+        sink_(sink),
+        ahead_(model, runtime) {}
 
   void add(Sequence sequence) { waiting_.push_back(std::move(sequence)); }
   void cancel(std::int64_t request);
@@ -76,7 +79,10 @@ class Scheduler {
   void decode();
   void decode(const std::vector<Row>& rows);
   std::optional<std::vector<float>> run(const std::vector<Row>& rows);
+  bool decode_ahead(const std::vector<Row>& rows);
   void accept(Sequence& sequence, std::span<const float> logits);
+  void accept(Sequence& sequence, Choice choice);
+  bool ends_with_next(const Sequence& sequence) const;
   void finish(Sequence& sequence, FinishReason reason);
   void fail(const std::vector<Row>& rows, const std::exception_ptr& error);
   void remove(const Sequence& sequence);
@@ -93,6 +99,7 @@ class Scheduler {
   std::deque<Sequence> waiting_;
   std::list<Sequence> active_;
   PrefixCache prefix_cache_;
+  RunAhead ahead_;
 };
 
 }  // namespace punie::engine

@@ -165,7 +165,7 @@ Decoder::Decoder(const ModelConfig& config, const DecoderTraits& traits, nn::Wei
   });
 }
 
-nn::Tensor Decoder::forward(nn::Pass& pass, std::vector<std::int32_t> tokens) const {
+nn::Tensor Decoder::forward(nn::Pass& pass, nn::TokenIds tokens) const {
   auto x = embed_tokens_(pass, std::move(tokens));
   for (std::size_t i = 0; i < layers_.size(); ++i) x = layers_[i](pass, rope_, x, static_cast<std::int64_t>(i));
   return x;

@@ -55,7 +55,7 @@ class Decoder : public Model {
  public:
   Decoder(const ModelConfig& config, const DecoderTraits& traits, nn::Weights& weights);
 
-  nn::Tensor forward(nn::Pass& pass, std::vector<std::int32_t> tokens) const override;
+  nn::Tensor forward(nn::Pass& pass, nn::TokenIds tokens) const override;
   nn::Tensor final_norm(nn::Pass& pass, const nn::Tensor& hidden) const override;
   nn::Tensor logits(nn::Pass& pass, const nn::Tensor& hidden) const override;
   std::shared_ptr<nn::KvCache> make_cache() const override;

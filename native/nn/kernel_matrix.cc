@@ -39,10 +39,10 @@ class QuantizedKernelMatrix : public KernelMatrix {
     };
   }
 
-  Tensor rows(Pass& pass, std::vector<std::int32_t> ids) const override {
-    return rows_with(pass, std::move(ids), [this](const std::int32_t* begin, std::int64_t n, float* y) {
-      kernels::quantized_rows(view_, begin, n, y);
-    });
+  Tensor rows(Pass& pass, TokenIds ids) const override {
+    return rows_with(
+        pass, std::get<std::vector<std::int32_t>>(std::move(ids)),
+        [this](const std::int32_t* begin, std::int64_t n, float* y) { kernels::quantized_rows(view_, begin, n, y); });
   }
 
  private:
@@ -59,10 +59,10 @@ class FloatKernelMatrix : public KernelMatrix {
     };
   }
 
-  Tensor rows(Pass& pass, std::vector<std::int32_t> ids) const override {
-    return rows_with(pass, std::move(ids), [this](const std::int32_t* begin, std::int64_t n, float* y) {
-      kernels::float_rows(view_, begin, n, y);
-    });
+  Tensor rows(Pass& pass, TokenIds ids) const override {
+    return rows_with(
+        pass, std::get<std::vector<std::int32_t>>(std::move(ids)),
+        [this](const std::int32_t* begin, std::int64_t n, float* y) { kernels::float_rows(view_, begin, n, y); });
   }
 
  private:

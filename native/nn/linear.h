@@ -27,7 +27,7 @@ std::vector<Tensor> project(Pass& pass, const Tensor& x, std::span<const Linear*
 struct Embedding {
   std::unique_ptr<Matrix> weight;
 
-  Tensor operator()(Pass& pass, std::vector<std::int32_t> ids) const { return weight->rows(pass, std::move(ids)); }
+  Tensor operator()(Pass& pass, TokenIds ids) const { return weight->rows(pass, std::move(ids)); }
   Tensor as_linear(Pass& pass, const Tensor& x) const;
 };
 

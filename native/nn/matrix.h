@@ -10,6 +10,7 @@
 #include "nn/quantization.h"
 #include "nn/runtime.h"
 #include "nn/tensor.h"
+#include "nn/token_ids.h"
 
 namespace punie::nn {
 
@@ -21,7 +22,7 @@ class Matrix {
   virtual ~Matrix() = default;
   virtual std::int64_t out_features() const = 0;
   /// Rows by index, ids [n]: [n, cols].
-  virtual Tensor rows(Pass& pass, std::vector<std::int32_t> ids) const = 0;
+  virtual Tensor rows(Pass& pass, TokenIds ids) const = 0;
 
   /// With MLX's operations: x [n, cols] times the transpose, plus `bias` [rows] if given: [n, rows].
   virtual mx::array multiply(const mx::array& x, const std::optional<mx::array>& bias) const;

@@ -11,7 +11,7 @@ class PermutedMatrix : public Matrix {
 
   std::int64_t out_features() const override { return inner_->out_features(); }
 
-  Tensor rows(Pass& pass, std::vector<std::int32_t> ids) const override {
+  Tensor rows(Pass& pass, TokenIds ids) const override {
     const auto stored = inner_->rows(pass, std::move(ids));
     std::vector<std::int32_t> places(order_->size());
     for (std::size_t i = 0; i < places.size(); ++i) places[(*order_)[i]] = static_cast<std::int32_t>(i);

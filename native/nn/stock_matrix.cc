@@ -24,8 +24,10 @@ mx::Dtype mlx_dtype(io::Dtype dtype) {
   }
 }
 
-mx::array to_array(const std::vector<std::int32_t>& ids) {
-  return mx::array(ids.begin(), {static_cast<int>(ids.size())});
+mx::array to_array(const TokenIds& ids) {
+  if (const auto* computed = std::get_if<mx::array>(&ids)) return *computed;
+  const auto& known = std::get<std::vector<std::int32_t>>(ids);
+  return mx::array(known.begin(), {static_cast<int>(known.size())});
 }
 
 class QuantizedStockMatrix : public Matrix {
@@ -48,7 +50,7 @@ class QuantizedStockMatrix : public Matrix {
 
   std::int64_t out_features() const override { return weight_.shape(0); }
 
-  Tensor rows(Pass&, std::vector<std::int32_t> ids) const override {
+  Tensor rows(Pass&, TokenIds ids) const override {
     const auto& s = runtime_.stream;
     const auto at = to_array(ids);
     const auto biases = biases_ ? std::optional(mx::take(*biases_, at, 0, s)) : std::nullopt;
@@ -85,7 +87,7 @@ class FloatStockMatrix : public Matrix {
 
   std::int64_t out_features() const override { return weight_.shape(0); }
 
-  Tensor rows(Pass&, std::vector<std::int32_t> ids) const override {
+  Tensor rows(Pass&, TokenIds ids) const override {
     return Tensor(mx::take(weight_, to_array(ids), 0, runtime_.stream));
   }
 

@@ -128,11 +128,11 @@ Token decode(const MadeModel& made, bool compiled, bool run) {
   const auto model = models::load_model(made.spec.config, weights);
   const auto cache = model->make_cache();
   nn::Pass prompt(runtime, {.segments = {{cache, 3}}});
-  prompt.run(model->forward(prompt, {1, 2, 3}));
+  prompt.run(model->forward(prompt, std::vector<std::int32_t>{1, 2, 3}));
   cache->advance(3);
   if (compiled) runtime.swiglu = nn::make_compiled_swiglu(stream.get());
   nn::Pass token(runtime, {.segments = {{cache, 1}}});
-  const auto logits = model->logits(token, model->forward(token, {4}));
+  const auto logits = model->logits(token, model->forward(token, std::vector<std::int32_t>{4}));
   Token result{primitives_of(logits.array()), {}};
   if (run) {
     const auto values = token.run(logits);

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/sequence.h"
+#include "models/model.h"
+#include "nn/pass.h"
+#include "nn/runtime.h"
+
+namespace punie::engine {
+
+/// Greedy decoding with MLX's operations, one pass ahead: the pass for the token after next is submitted before the
+/// next one is read, so that a GPU goes on while the processor tells of a token. The tokens chosen stay on the device,
+/// and come back as one number for each sequence.
+class RunAhead {
+ public:
+  RunAhead(const models::Model& model, const nn::Runtime& runtime);
+
+  /// Whether these sequences, which share an adapter, can take their next token this way.
+  bool can_take(std::span<Sequence* const> sequences) const;
+  /// The next token of each, -1 where its logits are not finite. What they have is in their caches then.
+  /// `last`: of some, it is known to be the last one: nothing is submitted ahead.
+  std::vector<std::int32_t> next(std::span<Sequence* const> sequences, bool last);
+  /// Forgets what was submitted ahead.
+  void drop() { ahead_.reset(); }
+
+ private:
+  /// A pass on its way, and what it chooses: int32 [sequences].
+  struct Submitted {
+    std::vector<std::int64_t> requests;
+    /// Positions of each before it.
+    std::vector<std::int64_t> lengths;
+    std::unique_ptr<nn::Pass> pass;
+    nn::mx::array chosen;
+  };
+
+  Submitted submit(std::span<Sequence* const> sequences, nn::TokenIds ids) const;
+  bool is_for(const Submitted& submitted, std::span<Sequence* const> sequences) const;
+
+  const models::Model& model_;
+  const nn::Runtime& runtime_;
+  /// A state that was carried on can't be taken back.
+  bool can_take_back_ = true;
+  std::optional<Submitted> ahead_;
+};
+
+}  // namespace punie::engine
