@@ -72,11 +72,15 @@ struct ThreadPool::Job {
     slots[0].taken = true;
   }
 
+  /// Of `step`, before the first: a helper that came in time could else do all of it, and be gone on to the next, while
+  /// it is still being shared out.
+  static constexpr uint32_t not_begun = ~uint32_t{0};
+
   std::span<const Step> steps;
   const std::atomic<bool>* stop;
   std::vector<Slot> slots;
   /// The step that is shared out; steps.size() once all are done.
-  std::atomic<uint32_t> step{0};
+  std::atomic<uint32_t> step{not_begun};
   std::atomic<int64_t> done{0};  // pieces of it
   std::atomic<bool> failed{false};
   std::atomic<bool> caller_sleeps{false};
@@ -84,7 +88,8 @@ struct ThreadPool::Job {
   uint64_t left_last = 0;              // guarded by the pool's mutex
   std::exception_ptr error = nullptr;  // guarded by the pool's mutex
 
-  bool finished() const { return step.load(std::memory_order_acquire) >= steps.size(); }
+  /// Nothing to do here, any more or yet.
+  bool idle() const { return step.load(std::memory_order_acquire) >= steps.size(); }
   bool cancelled() const {
     return failed.load(std::memory_order_relaxed) || (stop != nullptr && stop->load(std::memory_order_relaxed));
   }
@@ -200,7 +205,7 @@ void ThreadPool::advance(Job& job, uint32_t step) {
 /// job waits.
 bool ThreadPool::participate(Job& job, int slot, bool caller) {
   const auto leaves_at = caller ? Clock::time_point::max() : Clock::now() + helping_time;
-  while (!job.finished()) {
+  while (!job.idle()) {
     const uint32_t step = job.step.load(std::memory_order_acquire);
     if (step >= job.steps.size()) break;
     int64_t finished = 0;
@@ -255,7 +260,7 @@ ThreadPool::Job* ThreadPool::join_job(int& slot) {
   std::lock_guard lock(mutex_);
   Job* best = nullptr;
   for (Job* job : jobs_) {
-    if (job->helpers.load(std::memory_order_relaxed) >= job->most_helpers() || job->finished()) continue;
+    if (job->helpers.load(std::memory_order_relaxed) >= job->most_helpers() || job->idle()) continue;
     const auto helped = [](const Job* j) {
       return std::pair(j->helpers.load(std::memory_order_relaxed), j->left_last);
     };
