@@ -1,7 +1,7 @@
 /**
  * npm run bench:download -- [--python PYTHON] [--gigabits N] [--files N] [--megabytes N] [--rounds N] [--dir DIR]
  *
- * A model fetched by punie, `hf download` and aria2c, in turn, from one server on loopback: machines are shared and
+ * A model fetched by punie, `hf download` and aria2c, without and with a check of what came, in turn, from one server on loopback: machines are shared and
  * drift. Each is a whole process, from start to exit. Prints medians and ratios, and the most memory of each. PYTHON has
  * huggingface_hub; a program that isn't there is left out. `--gigabits 0`, the default, sets the server no limit.
  */
@@ -49,7 +49,13 @@ try {
 async function compare(endpoint) {
   // What it takes before a byte comes: the rest is what the transfer takes.
   const { peakBytes: baseBytes } = await measure(punie(endpoint, "--dry-run")(path.join(home, "nothing")));
-  const programs = { punie: punie(endpoint), hf: hf(endpoint), aria2c: aria2c(endpoint) };
+  const hashes = await hashesOf(endpoint);
+  const programs = {
+    punie: punie(endpoint),
+    hf: hf(endpoint),
+    aria2c: aria2c(endpoint),
+    "aria2c with SHA-256": aria2c(endpoint, hashes),
+  };
   const runs = Object.fromEntries(Object.keys(programs).map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, program] of Object.entries(programs)) {
@@ -116,31 +122,28 @@ function hf(endpoint) {
   });
 }
 
-/** As many connections in all, spread over the files. */
-function aria2c(endpoint) {
+/** SHA-256 by file name. */
+async function hashesOf(endpoint) {
+  const tree = await (await fetch(`${endpoint}/api/models/${NAME}/tree/main`)).json();
+  return new Map(tree.flatMap(({ path: name, lfs }) => (lfs ? [[name, lfs.oid]] : [])));
+}
+
+/** As many connections in all, spread over the files. With `hashes` it checks what it has fetched, as the others do. */
+function aria2c(endpoint, hashes) {
   const split = String(Math.max(1, Math.floor(CONNECTIONS / fileCount)));
-  const names = Array.from({ length: fileCount }, (_, i) => {
-    const number = (n) => String(n).padStart(5, "0");
-    return `${endpoint}/${NAME}/resolve/main/model-${number(i + 1)}-of-${number(fileCount)}.safetensors`;
+  const number = (n) => String(n).padStart(5, "0");
+  const names = Array.from(
+    { length: fileCount },
+    (_, i) => `model-${number(i + 1)}-of-${number(fileCount)}.safetensors`,
+  );
+  const lines = names.map((name) => {
+    const checksum = hashes ? `\n  checksum=sha-256=${hashes.get(name)}` : "";
+    return `${endpoint}/${NAME}/resolve/main/${name}${checksum}\n`;
   });
-  return (target) => ({
-    command: "aria2c",
-    args: [
-      "--quiet",
-      "-j",
-      String(fileCount),
-      "-x",
-      split,
-      "-s",
-      split,
-      "--file-allocation=none",
-      "-d",
-      target,
-      "-Z",
-      ...names,
-    ],
-    env: {},
-  });
+  const list = path.join(home, hashes ? "checked.txt" : "list.txt");
+  fs.writeFileSync(list, lines.join(""));
+  const options = ["--quiet", "-j", String(fileCount), "-x", split, "-s", split, "--file-allocation=none"];
+  return (target) => ({ command: "aria2c", args: [...options, "-d", target, "-i", list], env: {} });
 }
 
 /** Seconds and peak memory of a process; undefined when the program isn't there. */
