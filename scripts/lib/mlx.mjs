@@ -14,8 +14,13 @@ export async function fetchMlx() {
   if (process.env.PUNIE_MLX_PREFIX) return checkedPrefix(path.resolve(process.env.PUNIE_MLX_PREFIX));
 
   const wheel = mlxWheel({ platform: os.platform(), arch: os.arch(), release: os.release() });
-  const prefix = path.join(paths.native, "mlx");
-  if (stampOf(paths.native) === wheel.sha256) return prefix;
+  return fetchWheelInto(wheel, paths.native);
+}
+
+/** MLX of one wheel in `directory`, beside which the addon goes; gives its prefix. */
+export async function fetchWheelInto(wheel, directory) {
+  const prefix = path.join(directory, "mlx");
+  if (stampOf(directory) === wheel.sha256) return prefix;
 
   progress(`fetching MLX ${MLX_VERSION} (${wheel.project})...`);
   const file = await fetchWheel(wheel);
@@ -24,7 +29,7 @@ export async function fetchMlx() {
   try {
     await unpackWheel(file, unpacked);
     fs.writeFileSync(path.join(unpacked, STAMP), wheel.sha256);
-    install(unpacked);
+    install(unpacked, directory);
   } finally {
     fs.rmSync(unpacked, { recursive: true, force: true });
   }
@@ -32,12 +37,12 @@ export async function fetchMlx() {
 }
 
 /** `mlx` goes last because it has the stamp: until it is there, the whole step counts as not done. */
-function install(unpacked) {
-  fs.mkdirSync(paths.native, { recursive: true });
-  fs.rmSync(path.join(paths.native, "mlx"), { recursive: true, force: true });
+function install(unpacked, directory) {
+  fs.mkdirSync(directory, { recursive: true });
+  fs.rmSync(path.join(directory, "mlx"), { recursive: true, force: true });
   const parts = fs.readdirSync(unpacked).filter((name) => !name.endsWith(".dist-info"));
   for (const name of parts.sort((a, b) => Number(a === "mlx") - Number(b === "mlx"))) {
-    const target = path.join(paths.native, name);
+    const target = path.join(directory, name);
     fs.rmSync(target, { recursive: true, force: true });
     fs.renameSync(path.join(unpacked, name), target);
   }

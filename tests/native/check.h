@@ -65,6 +65,12 @@ class MisalignedBytes {
 /// Runs `test` with each instruction set that this machine has.
 void for_each_isa(const std::function<void(const std::string& isa)>& test);
 
+#if defined(__linux__)
+/// Becomes this program anew, with one argument; returns if that fails. An emulator of another processor
+/// (PUNIE_TEST_EMULATOR) has to be asked for: the kernel can't start its programs.
+void start_again(const char* argument);
+#endif
+
 /// What the program does when it is started to be ended: exit() with this code while a job runs.
 inline constexpr int busy_exit_code = 7;
 [[noreturn]] void run_exit_while_busy();

@@ -1,8 +1,15 @@
 // Runs the tests of the kernels: a line for each, and exit code 1 if any failed. With --bench: prints their speed.
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+
+#if defined(__linux__)
+#include <unistd.h>
+
+#include <filesystem>
+#endif
 
 #include "bench.h"
 #include "check.h"
@@ -28,6 +35,18 @@ void for_each_isa(const std::function<void(const std::string&)>& test) {
   }
   kernels::force_isa(std::nullopt);
 }
+
+#if defined(__linux__)
+void start_again(const char* argument) {
+  const char* emulator = std::getenv("PUNIE_TEST_EMULATOR");
+  if (emulator == nullptr) {
+    ::execl("/proc/self/exe", "punie_native_tests", argument, nullptr);
+  } else {
+    const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+    ::execlp(emulator, emulator, program.c_str(), argument, nullptr);
+  }
+}
+#endif
 
 }  // namespace punie::tests
 

@@ -167,7 +167,7 @@ const Test sent("SIGBUS that was sent ends the process, as without us", [] {
 const Test earlier("a handler that was there before gets what is not ours, and only that", [] {
   // A new process image: in this one, a handler of ours has been there from the first test on.
   const auto end = end_of([] {
-    ::execl("/proc/self/exe", "punie_native_tests", "--own-bus-handler", nullptr);
+    start_again("--own-bus-handler");
     ::_exit(99);
   });
   check(end == own_handler_exit_code, "it ended with " + std::to_string(end));

@@ -1,0 +1,83 @@
+/**
+ * The native code for Linux arm64, on another kind of machine: `npm run test:arm64` (Linux). Cross-compiles it into
+ * `build/arm64` and runs the native tests under QEMU, as two processors. Says nothing about speed.
+ */
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { fetchWheelInto } from "./lib/mlx.mjs";
+import { mlxWheel } from "./lib/mlx-wheels.mjs";
+import { paths } from "./lib/paths.mjs";
+import { prepareTools } from "./lib/prepare.mjs";
+import { progress, runMain, SetupError } from "./lib/report.mjs";
+import { checkBuildTools } from "./lib/requirements.mjs";
+import { output, runLogged } from "./lib/run.mjs";
+
+const COMPILER = "aarch64-linux-gnu-g++";
+const EMULATOR = "qemu-aarch64";
+/** One with nothing past Armv8.0, and one with everything that QEMU knows: code chosen at run time differs. */
+const PROCESSORS = ["cortex-a72", "max"];
+
+const out = path.join(paths.build, "arm64");
+
+await runMain(async () => {
+  if (process.platform !== "linux") throw new SetupError("The emulator of programs, qemu-user, is for Linux.");
+  await prepareTools();
+  checkBuildTools();
+  const emulated = environment();
+  await fetchWheelInto(mlxWheel({ platform: "linux", arch: "arm64", release: "" }), out);
+  await build();
+  for (const processor of PROCESSORS) {
+    progress(`native tests on ${EMULATOR}, ${processor}`);
+    await emulate([path.join(out, "punie_native_tests")], { ...emulated, QEMU_CPU: processor });
+  }
+});
+
+/** What QEMU and the tests are told, in an environment that the tests' own children inherit. */
+function environment() {
+  const missing = [
+    output(COMPILER, ["--version"]) === undefined && `${COMPILER} (Debian's and Ubuntu's g++-aarch64-linux-gnu)`,
+    output(EMULATOR, ["--version"]) === undefined && `${EMULATOR} (Debian's and Ubuntu's qemu-user)`,
+  ].filter(Boolean);
+  if (missing.length > 0) {
+    throw new SetupError(
+      `The arm64 tests need, and did not find:\n${missing.map((line) => `  - ${line}`).join("\n")}\n` +
+        "Install them with: sudo apt-get install g++-aarch64-linux-gnu qemu-user",
+    );
+  }
+  // The directory over the C library that the compiler links with.
+  const library = output(COMPILER, ["-print-file-name=libc.so.6"])?.trim() ?? "";
+  const root = path.dirname(path.dirname(fs.existsSync(library) ? fs.realpathSync(library) : ""));
+  if (!path.isAbsolute(root)) throw new SetupError(`${COMPILER} has no C library: install libc6-dev-arm64-cross.`);
+  return { ...process.env, QEMU_LD_PREFIX: root, PUNIE_TEST_EMULATOR: EMULATOR };
+}
+
+async function build() {
+  progress("cross-compiling (the first time takes some minutes)...");
+  const cmake = (name, ...args) =>
+    runLogged(path.join(paths.build, `arm64-${name}.log`), "cmake", args, {
+      hint: "The native code was not built for arm64; the compiler's messages are above.",
+    });
+  const directory = path.join(out, "cmake");
+  const settings = {
+    CMAKE_SYSTEM_NAME: "Linux",
+    CMAKE_SYSTEM_PROCESSOR: "aarch64",
+    CMAKE_CXX_COMPILER: COMPILER,
+    PUNIE_MLX_PREFIX: path.join(out, "mlx"),
+    PUNIE_OUTPUT_DIR: out,
+  };
+  const defined = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
+  await cmake("configure", "-S", paths.root, "-B", directory, ...defined);
+  await cmake("build", "--build", directory, "--parallel", "2", "--target", "punie_native_tests");
+}
+
+function emulate(args, env) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(EMULATOR, args, { cwd: paths.root, env, stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new SetupError(`${path.basename(args[0])} ended with ${code ?? signal}.`));
+    });
+  });
+}
