@@ -20,6 +20,8 @@ AttendSegment kernel() {
 #if defined(__x86_64__)
   if (isa() == Isa::avx512) return attend_segment_avx512;
   if (isa() == Isa::avx2) return attend_segment_avx2;
+#elif defined(__aarch64__)
+  if (use_neon()) return attend_segment_neon;
 #endif
   return attend_segment_portable;
 }

@@ -44,6 +44,8 @@ void attend_segment_portable(const AttentionSegment& segment, float* states);
 #if defined(__x86_64__)
 void attend_segment_avx2(const AttentionSegment& segment, float* states);
 void attend_segment_avx512(const AttentionSegment& segment, float* states);
+#elif defined(__aarch64__)
+void attend_segment_neon(const AttentionSegment& segment, float* states);
 #endif
 
 namespace {

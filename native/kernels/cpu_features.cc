@@ -1,6 +1,5 @@
 #include "cpu_features.h"
 
-#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -11,8 +10,6 @@
 
 namespace punie::kernels {
 namespace {
-
-constexpr Isa all[] = {Isa::portable, Isa::avx2, Isa::avx512};
 
 #if defined(__x86_64__)
 /// Clang's `__builtin_cpu_supports` does not know this one's name before version 19.
@@ -34,6 +31,8 @@ Isa detect() {
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
                       __builtin_cpu_supports("avx512vnni");
   return avx512 ? Isa::avx512 : Isa::avx2;
+#elif defined(__aarch64__)
+  return Isa::neon;
 #else
   return Isa::portable;
 #endif
@@ -42,8 +41,8 @@ Isa detect() {
 Isa from_environment() {
   const char* wanted = std::getenv("PUNIE_CPU_KERNELS");
   if (wanted == nullptr) return best_isa();
-  for (const Isa isa : all)
-    if (std::strcmp(wanted, name_of(isa)) == 0) return std::min(isa, best_isa());
+  for (const Isa isa : all_isas)
+    if (has_isa(isa) && std::strcmp(wanted, name_of(isa)) == 0) return isa;
   return best_isa();
 }
 
@@ -56,13 +55,28 @@ Isa best_isa() {
   return best;
 }
 
+bool has_isa(Isa isa) {
+  return isa == Isa::portable || isa == best_isa() || (isa == Isa::avx2 && best_isa() == Isa::avx512);
+}
+
 Isa isa() {
   static const Isa chosen = from_environment();
   const int override = forced.load(std::memory_order_relaxed);
   return override < 0 ? chosen : static_cast<Isa>(override);
 }
 
-const char* name_of(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "portable"; }
+const char* name_of(Isa isa) {
+  switch (isa) {
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512:
+      return "avx512";
+    case Isa::neon:
+      return "neon";
+    default:
+      return "portable";
+  }
+}
 
 void force_isa(std::optional<Isa> isa) { forced.store(isa ? static_cast<int>(*isa) : -1, std::memory_order_relaxed); }
 

@@ -22,6 +22,19 @@ void read_row(const FloatMatrix& w, int64_t row, float* out) {
   }
 }
 
+using RangeFunction = void (*)(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y,
+                               int64_t begin, int64_t end, float* scratch);
+
+/// Null: the portable product, which has no scratch of this kind.
+RangeFunction range_function() {
+#if defined(__x86_64__)
+  if (use_avx2()) return float_matmul_avx2;
+#elif defined(__aarch64__)
+  if (use_neon()) return float_matmul_neon;
+#endif
+  return nullptr;
+}
+
 }  // namespace
 
 void float_matmul_portable(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
@@ -36,15 +49,11 @@ void float_matmul_portable(const FloatMatrix& w, const float* x, int64_t n, cons
 
 void multiply_float_rows(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
                          int64_t end) {
-#if defined(__x86_64__)
-  if (use_avx2()) {
-    float* scratch = thread_scratch(scratch_floats);
-    for (int64_t row = begin; row < end; row += chunk_rows)
-      float_matmul_avx2(w, x, n, bias, y, row, std::min(row + chunk_rows, end), scratch);
-    return;
-  }
-#endif
-  float_matmul_portable(w, x, n, bias, y, begin, end);
+  const RangeFunction multiply = range_function();
+  if (multiply == nullptr) return float_matmul_portable(w, x, n, bias, y, begin, end);
+  float* scratch = thread_scratch(scratch_floats);
+  for (int64_t row = begin; row < end; row += chunk_rows)
+    multiply(w, x, n, bias, y, row, std::min(row + chunk_rows, end), scratch);
 }
 
 void float_matmul(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y,

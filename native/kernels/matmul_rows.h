@@ -23,9 +23,12 @@ inline constexpr int64_t block_inputs = 63;
 /// Weight rows that a thread takes at a time.
 inline constexpr int64_t chunk_rows = 64;
 
-/// Floats of scratch memory that a range function of the AVX2 files is given, 32-byte aligned: a tile, and eight
-/// lanes of running totals for every row of a chunk and input of a block.
-inline constexpr int64_t scratch_floats = tile_rows * block_cols + chunk_rows * block_inputs * 8;
+/// Lanes of a running total.
+inline constexpr int64_t total_lanes = 8;
+
+/// Floats of scratch memory that a range function of float_matmul_kernel.h is given, 32-byte aligned: a tile, and the
+/// running totals for every row of a chunk and input of a block.
+inline constexpr int64_t scratch_floats = tile_rows * block_cols + chunk_rows * block_inputs * total_lanes;
 
 /// y's columns [begin, end) = x · the weight's rows [begin, end), portable.
 void float_matmul_portable(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
@@ -34,6 +37,10 @@ void float_matmul_portable(const FloatMatrix& w, const float* x, int64_t n, cons
 #if defined(__x86_64__)
 /// The same with AVX2, FMA and F16C, for at most `chunk_rows` rows.
 void float_matmul_avx2(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
+                       int64_t end, float* scratch);
+#elif defined(__aarch64__)
+/// The same with NEON.
+void float_matmul_neon(const FloatMatrix& w, const float* x, int64_t n, const float* bias, float* y, int64_t begin,
                        int64_t end, float* scratch);
 #endif
 

@@ -33,6 +33,8 @@ extern const QuantizedKernel quantized_kernel_portable;
 #if defined(__x86_64__)
 extern const QuantizedKernel quantized_kernel_avx2;
 extern const QuantizedKernel quantized_kernel_avx512;
+#elif defined(__aarch64__)
+extern const QuantizedKernel quantized_kernel_neon;
 #endif
 
 namespace {
@@ -237,9 +239,9 @@ class QuantizedProduct {
                                                                   layout_.words - first, weights_end_));
           const auto multiply = [&]<int k>() {
             const Ints inputs = V::load_unaligned_ints(pairs + first * pairs_of_word + k * lanes);
-            dots[0] = V::add_dot(dots[0], weights.template pair<k, 0>(), inputs);
+            dots[0] = V::template add_row_dot<units>(dots[0], weights.template pair<k, 0>(), inputs);
             if constexpr (Codes::parts == 2)
-              dots[stride] = V::add_dot(dots[stride], weights.template pair<k, 1>(), inputs);
+              dots[stride] = V::template add_row_dot<units>(dots[stride], weights.template pair<k, 1>(), inputs);
           };
           multiply.template operator()<0>();
           multiply.template operator()<1>();
@@ -347,7 +349,7 @@ class QuantizedProduct {
           V::keep(word);
           const Codes codes(word);
           const auto multiply = [&]<int k>() {
-            const Ints weights = codes.template pair<k, part>();
+            const auto weights = V::weights_of(codes.template pair<k, part>());
             for (int i = 0; i < width; ++i) {
               dots[i] = V::add_dot(dots[i], weights, V::broadcast_pair(pair_at + k * width + i));
             }

@@ -66,6 +66,8 @@ const QuantizedKernel& kernel() {
 #if defined(__x86_64__)
   if (isa() == Isa::avx512) return quantized_kernel_avx512;
   if (isa() == Isa::avx2) return quantized_kernel_avx2;
+#elif defined(__aarch64__)
+  if (use_neon()) return quantized_kernel_neon;
 #endif
   return quantized_kernel_portable;
 }

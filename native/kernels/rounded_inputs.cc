@@ -14,6 +14,8 @@ using RoundUnit = float (*)(const float*, int64_t, PairOrder, int32_t*, int32_t&
 RoundUnit choose_round_unit() {
 #if defined(__x86_64__)
   if (use_avx2()) return round_unit_avx2;
+#elif defined(__aarch64__)
+  if (use_neon()) return round_unit_neon;
 #endif
   return round_unit_portable;
 }

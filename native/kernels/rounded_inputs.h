@@ -107,6 +107,8 @@ float round_unit_avx2(const float* x, int64_t unit, PairOrder order, int32_t* pa
 
 /// Splits `unit` integers (a multiple of 32) into bytes, laid out as above from `to` on.
 void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* to);
+#elif defined(__aarch64__)
+float round_unit_neon(const float* x, int64_t unit, PairOrder order, int32_t* pairs, int32_t& sum);
 #endif
 
 }  // namespace punie::kernels

@@ -34,6 +34,11 @@ struct Avx2 {
     return v;
   }
   static Ints add_dot(Ints sum, Ints w, Ints x) { return _mm256_add_epi32(sum, _mm256_madd_epi16(w, x)); }
+  template <int units>
+  static Ints add_row_dot(Ints sum, Ints w, Ints x) {
+    return add_dot(sum, w, x);
+  }
+  static Ints weights_of(Ints pairs) { return pairs; }
   static Ints broadcast_pair(const int32_t* pair) { return _mm256_set1_epi32(*pair); }
   static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
 

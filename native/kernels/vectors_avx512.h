@@ -39,6 +39,11 @@ struct Avx512 {
   }
   /// Adds to each 32-bit lane the dot product of its two 16-bit values with those of x.
   static Ints add_dot(Ints sum, Ints w, Ints x) { return _mm512_dpwssd_epi32(sum, w, x); }
+  template <int units>
+  static Ints add_row_dot(Ints sum, Ints w, Ints x) {
+    return add_dot(sum, w, x);
+  }
+  static Ints weights_of(Ints pairs) { return pairs; }
   static Ints broadcast_pair(const int32_t* pair) { return _mm512_set1_epi32(*pair); }
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 

@@ -56,6 +56,7 @@ struct Portable {
       return sum.at[i] + static_cast<uint32_t>(low + high);
     });
   }
+  static Ints weights_of(Ints pairs) { return pairs; }
   static Ints broadcast_pair(const int32_t* pair) {
     return make_ints([&](int) { return static_cast<uint32_t>(*pair); });
   }

@@ -28,8 +28,8 @@ std::vector<const Test*>& all_tests() {
 }
 
 void for_each_isa(const std::function<void(const std::string&)>& test) {
-  for (const auto isa : {kernels::Isa::portable, kernels::Isa::avx2, kernels::Isa::avx512}) {
-    if (isa > kernels::best_isa()) continue;
+  for (const auto isa : kernels::all_isas) {
+    if (!kernels::has_isa(isa)) continue;
     kernels::force_isa(isa);
     test(kernels::name_of(isa));
   }

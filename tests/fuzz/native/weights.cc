@@ -254,8 +254,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const auto stream = mx::new_stream(mx::Device(mx::Device::cpu));
   FuzzedDataProvider input(data, size);
 
-  const auto isa = input.PickValueInArray({kernels::Isa::portable, kernels::Isa::avx2, kernels::Isa::avx512});
-  kernels::force_isa(std::min(isa, kernels::best_isa()));
+  const auto isa = input.PickValueInArray(kernels::all_isas);
+  kernels::force_isa(kernels::has_isa(isa) ? isa : kernels::best_isa());
   auto config = right_config(input);
   engine::Sampling sampling;
   if (input.ConsumeBool()) {
