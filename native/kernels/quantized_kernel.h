@@ -53,6 +53,7 @@ class QuantizedProduct {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   static constexpr int lanes = V::lanes;
+  static_assert(piece_rows % V::most_inputs == 0);
 
  public:
   static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone, V::most_bytes};

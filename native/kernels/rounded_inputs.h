@@ -18,6 +18,10 @@ inline constexpr float largest_rounded = 32639;
 /// Columns that share a scale, at most: sums of 64 products of 8 and 16 bits stay below 2^31.
 inline constexpr int64_t most_unit_columns = 64;
 
+/// Rows that are worked on as one piece. A block of inputs must not reach over two: its rounding would read rows that
+/// another thread has not written yet.
+inline constexpr int64_t piece_rows = 12;
+
 /// What a product needs of its inputs. Products that need the same share them.
 struct InputFormat {
   int64_t cols;

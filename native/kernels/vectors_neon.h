@@ -12,7 +12,7 @@ namespace {
 
 struct Neon {
   static constexpr int lanes = 8;
-  static constexpr int most_inputs = 8;
+  static constexpr int most_inputs = 6;
   /// An input alone is multiplied by rows as they lie.
   static constexpr bool alone = true;
   /// Inputs that are multiplied by bytes.

@@ -11,7 +11,7 @@ namespace punie::nn {
 namespace {
 
 /// Rows that a thread takes at a time: whole blocks of inputs of every kernel.
-constexpr std::int64_t kRowGrain = 12;
+constexpr std::int64_t kRowGrain = kernels::piece_rows;
 
 /// A pass of more rows leaves memory behind that is not worth keeping for the next.
 constexpr std::int64_t kFewRows = 16;

@@ -200,7 +200,7 @@ const figures = async (source: string): Promise<Record<string, number>> => {
 };
 
 /** AddressSanitizer keeps what is freed, to see who still reads it. */
-const keepsFreed = process.env.PUNIE_SANITIZED_ADDON !== undefined;
+const keepsFreed = process.env.ASAN_OPTIONS !== undefined;
 
 describe.skipIf(process.platform !== "linux")("memory", () => {
   it.skipIf(keepsFreed)("is given back by dispose, caches, work space and mappings", async () => {
