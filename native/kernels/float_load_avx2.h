@@ -27,11 +27,5 @@ inline __m256 load_some(const char* from, int64_t count) {
   return load_eight<type>(bytes);
 }
 
-inline float sum_lanes(__m256 v) {
-  __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
-}
-
 }  // namespace
 }  // namespace punie::kernels

@@ -226,8 +226,9 @@ struct Neon {
   template <int units, int parts, class Dots>
   static void sum_rows(Dots dots, Ints (&sums)[parts][units]) {
     constexpr int halves = units == 1 ? 1 : 2;  // registers of a vector, or their sum
-    uint32x4_t pairs[parts][halves][4];         // of two rows
-                                                // One call in the text, which compilers expand in place.
+    // Of two rows.
+    uint32x4_t pairs[parts][halves][4];
+    // One call in the text, which compilers expand in place.
 #pragma GCC unroll 4
     for (int p = 0; p < 4; ++p) {
       Ints rows[parts][2];
