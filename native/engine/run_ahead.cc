@@ -8,13 +8,6 @@ namespace mx = mlx::core;
 
 namespace {
 
-/// The most likely token is all that is asked for.
-bool is_plain(const Request& request) {
-  const auto& sampling = request.sampling;
-  return sampling.temperature == 0 && request.logprobs < 0 && sampling.logit_bias.empty() &&
-         sampling.repetition_penalty == 1 && sampling.presence_penalty == 0 && sampling.frequency_penalty == 0;
-}
-
 /// logits [rows, vocabulary] to int32 [rows]: of equal ones the lower id; -1 for a row that is not finite.
 mx::array choose_best(const mx::array& logits, const mx::Stream& s) {
   const auto best = mx::astype(mx::argmax(logits, -1, false, s), mx::int32, s);
@@ -23,14 +16,15 @@ mx::array choose_best(const mx::array& logits, const mx::Stream& s) {
 
 }  // namespace
 
-RunAhead::RunAhead(const models::Model& model, const nn::Runtime& runtime) : model_(model), runtime_(runtime) {
+bool RunAhead::serves(const models::Model& model, const nn::Runtime& runtime) {
   const auto& layers = model.config().layer_types;
-  can_take_back_ = std::ranges::find(layers, models::LayerType::linear_attention) == layers.end();
+  return !runtime.use_kernels && std::ranges::find(layers, models::LayerType::linear_attention) == layers.end();
 }
 
-bool RunAhead::can_take(std::span<Sequence* const> sequences) const {
-  return !runtime_.use_kernels && can_take_back_ &&
-         std::ranges::all_of(sequences, [](const Sequence* sequence) { return is_plain(sequence->request); });
+bool RunAhead::can_answer(const Request& request) {
+  const auto& sampling = request.sampling;
+  return sampling.temperature == 0 && request.logprobs < 0 && sampling.logit_bias.empty() &&
+         sampling.repetition_penalty == 1 && sampling.presence_penalty == 0 && sampling.frequency_penalty == 0;
 }
 
 bool RunAhead::is_for(const Submitted& submitted, std::span<Sequence* const> sequences) const {
@@ -58,9 +52,12 @@ RunAhead::Submitted RunAhead::submit(std::span<Sequence* const> sequences, nn::T
 }
 
 std::vector<std::int32_t> RunAhead::next(std::span<Sequence* const> sequences, bool last) {
-  std::vector<std::int32_t> known;
-  for (const auto* sequence : sequences) known.push_back(sequence->tokens.back());
-  auto current = ahead_ && is_for(*ahead_, sequences) ? std::move(*ahead_) : submit(sequences, std::move(known));
+  if (!ahead_ || !is_for(*ahead_, sequences)) {
+    std::vector<std::int32_t> known;
+    for (const auto* sequence : sequences) known.push_back(sequence->tokens.back());
+    ahead_ = submit(sequences, std::move(known));
+  }
+  auto current = std::move(*ahead_);
   ahead_.reset();
   for (auto* sequence : sequences) sequence->cache->advance(1);
   if (!last) ahead_ = submit(sequences, current.chosen);

@@ -18,12 +18,15 @@ namespace punie::engine {
 /// and come back as one number for each sequence.
 class RunAhead {
  public:
-  RunAhead(const models::Model& model, const nn::Runtime& runtime);
+  RunAhead(const models::Model& model, const nn::Runtime& runtime) : model_(model), runtime_(runtime) {}
 
-  /// Whether these sequences, which share an adapter, can take their next token this way.
-  bool can_take(std::span<Sequence* const> sequences) const;
-  /// The next token of each, -1 where its logits are not finite. What they have is in their caches then.
-  /// `last`: of some, it is known to be the last one: nothing is submitted ahead.
+  /// Whether a model runs in a way that it serves: the kernels gain nothing by it, and a state that was carried on
+  /// can't be taken back.
+  static bool serves(const models::Model& model, const nn::Runtime& runtime);
+  /// Whether the most likely token is all that is asked for.
+  static bool can_answer(const Request& request);
+  /// The next token of each of some sequences, which share an adapter; -1 where its logits are not finite. What they
+  /// have is in their caches then. `last`: of some, it is known to be the last one: nothing is submitted ahead.
   std::vector<std::int32_t> next(std::span<Sequence* const> sequences, bool last);
   /// Forgets what was submitted ahead.
   void drop() { ahead_.reset(); }
@@ -43,8 +46,6 @@ class RunAhead {
 
   const models::Model& model_;
   const nn::Runtime& runtime_;
-  /// A state that was carried on can't be taken back.
-  bool can_take_back_ = true;
   std::optional<Submitted> ahead_;
 };
 

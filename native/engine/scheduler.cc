@@ -195,45 +195,43 @@ void Scheduler::decode() {
     if (group == groups.end()) group = groups.emplace(groups.end());
     group->push_back({&sequence, 1});
   }
-  if (groups.size() == 1 && decode_ahead(groups.front())) return;
-  ahead_.drop();
+  const auto plain = [](const Row& row) { return RunAhead::can_answer(row.sequence->request); };
+  if (ahead_ && groups.size() == 1 && std::ranges::all_of(groups.front(), plain)) return decode_ahead(groups.front());
+  if (ahead_) ahead_->drop();
   for (const auto& rows : groups) decode(rows);
 }
 
-/// @returns false, having done nothing, when the tokens can't be chosen on the device.
-bool Scheduler::decode_ahead(const std::vector<Row>& rows) {
+/// The same with tokens that are chosen on the device.
+void Scheduler::decode_ahead(const std::vector<Row>& rows) {
   std::vector<Sequence*> sequences;
-  for (const auto& row : rows) sequences.push_back(row.sequence);
-  if (!ahead_.can_take(sequences)) return false;
-  const bool last = std::ranges::any_of(sequences, [&](const auto* each) { return ends_with_next(*each); });
+  bool last = false;
+  for (const auto& row : rows) {
+    sequences.push_back(row.sequence);
+    last = last || is_whole(*row.sequence, 1);
+  }
   std::vector<std::int32_t> chosen;
   interrupt_.begin_pass(std::nullopt);
   try {
     weights_.check_files();
-    chosen = ahead_.next(sequences, last);
+    chosen = ahead_->next(sequences, last);
     weights_.check_files();
   } catch (...) {
     interrupt_.end_pass();
-    ahead_.drop();
-    fail(rows, std::current_exception());
-    return true;
+    ahead_->drop();
+    return fail(rows, std::current_exception());
   }
-  if (interrupt_.end_pass()) return true;
+  if (interrupt_.end_pass()) return;
   measure();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    try {
-      if (chosen[i] < 0) throw_not_finite();
-      accept(*sequences[i], Choice{.id = chosen[i], .logprob = std::nullopt, .top = {}});
-    } catch (...) {
-      fail({rows[i]}, std::current_exception());
-    }
-  }
-  return true;
+  accept_each(rows, [&](std::size_t i) {
+    if (chosen[i] < 0) throw_not_finite();
+    accept(*rows[i].sequence, Choice{.id = chosen[i], .logprob = std::nullopt, .top = {}});
+  });
 }
 
-bool Scheduler::ends_with_next(const Sequence& sequence) const {
-  const auto length = static_cast<std::int64_t>(sequence.tokens.size()) + 1;
-  return length >= context_length_ || sequence.generated() + 1 >= sequence.request.max_tokens;
+/// Whether so many tokens more are all that were asked for, or that the context holds.
+bool Scheduler::is_whole(const Sequence& sequence, std::int64_t more) const {
+  const auto length = static_cast<std::int64_t>(sequence.tokens.size()) + more;
+  return length >= context_length_ || sequence.generated() + more >= sequence.request.max_tokens;
 }
 
 void Scheduler::decode(const std::vector<Row>& rows) {
@@ -241,14 +239,19 @@ void Scheduler::decode(const std::vector<Row>& rows) {
   try {
     logits = run(rows);
   } catch (...) {
-    fail(rows, std::current_exception());
-    return;
+    return fail(rows, std::current_exception());
   }
   if (!logits) return;
   const auto vocabulary = static_cast<std::size_t>(model_.config().vocab_size);
+  accept_each(
+      rows, [&](std::size_t i) { accept(*rows[i].sequence, std::span(*logits).subspan(i * vocabulary, vocabulary)); });
+}
+
+/// An error ends the sequence that it befell, and no other.
+void Scheduler::accept_each(const std::vector<Row>& rows, const std::function<void(std::size_t)>& accept_row) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     try {
-      accept(*rows[i].sequence, std::span(*logits).subspan(i * vocabulary, vocabulary));
+      accept_row(i);
     } catch (...) {
       fail({rows[i]}, std::current_exception());
     }
@@ -309,8 +312,7 @@ void Scheduler::accept(Sequence& sequence, Choice choice) {
   }
   sequence.tokens.push_back(choice.id);
   sink_(TokenEvent{request.id, choice.id, choice.logprob, std::move(choice.top)});
-  const bool full = static_cast<std::int64_t>(sequence.tokens.size()) >= context_length_;
-  if (full || sequence.generated() >= request.max_tokens) finish(sequence, FinishReason::length);
+  if (is_whole(sequence, 0)) finish(sequence, FinishReason::length);
 }
 
 void Scheduler::finish(Sequence& sequence, FinishReason reason) {

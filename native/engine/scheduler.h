@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <exception>
+#include <functional>
 #include <list>
 #include <optional>
 #include <vector>
@@ -36,8 +37,9 @@ class Scheduler {
         prefill_chunk_(prefill_chunk),
         most_cache_bytes_(most_cache_bytes),
         use_(use),
-        sink_(sink),
-        ahead_(model, runtime) {}
+        sink_(sink) {
+    if (RunAhead::serves(model, runtime)) ahead_.emplace(model, runtime);
+  }
 
   void add(Sequence sequence) { waiting_.push_back(std::move(sequence)); }
   void cancel(std::int64_t request);
@@ -79,10 +81,11 @@ class Scheduler {
   void decode();
   void decode(const std::vector<Row>& rows);
   std::optional<std::vector<float>> run(const std::vector<Row>& rows);
-  bool decode_ahead(const std::vector<Row>& rows);
+  void decode_ahead(const std::vector<Row>& rows);
+  void accept_each(const std::vector<Row>& rows, const std::function<void(std::size_t)>& accept_row);
   void accept(Sequence& sequence, std::span<const float> logits);
   void accept(Sequence& sequence, Choice choice);
-  bool ends_with_next(const Sequence& sequence) const;
+  bool is_whole(const Sequence& sequence, std::int64_t more) const;
   void finish(Sequence& sequence, FinishReason reason);
   void fail(const std::vector<Row>& rows, const std::exception_ptr& error);
   void remove(const Sequence& sequence);
@@ -99,7 +102,8 @@ class Scheduler {
   std::deque<Sequence> waiting_;
   std::list<Sequence> active_;
   PrefixCache prefix_cache_;
-  RunAhead ahead_;
+  /// Where the next pass can be on its way before the last one's tokens are read.
+  std::optional<RunAhead> ahead_;
 };
 
 }  // namespace punie::engine
