@@ -1,9 +1,10 @@
 /**
  * npm run bench:download -- [--python PYTHON] [--gigabits N] [--files N] [--megabytes N] [--rounds N] [--dir DIR]
  *
- * A model fetched by punie, `hf download` and aria2c, without and with a check of what came, in turn, from one server on loopback: machines are shared and
- * drift. Each is a whole process, from start to exit. Prints medians and ratios, and the most memory of each. PYTHON has
- * huggingface_hub; a program that isn't there is left out. `--gigabits 0`, the default, sets the server no limit.
+ * A model fetched by punie, `hf download` and aria2c, this one without and with a check of what came, in turn, from one
+ * server on loopback: machines are shared and drift. Each is a whole process, from start to exit. Prints medians and
+ * ratios, and the most memory of each. PYTHON has huggingface_hub; a program that isn't there is left out.
+ * `--gigabits 0`, the default, sets the server no limit.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

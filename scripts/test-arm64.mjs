@@ -3,7 +3,6 @@
  * `build/arm64`; runs the native tests under QEMU, as two processors and with two sets of kernels, and then the tiny
  * model in a Node for arm64. Says nothing about speed.
  */
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { buildToolPackage, npm } from "./lib/build-tools.mjs";
@@ -14,7 +13,7 @@ import { paths } from "./lib/paths.mjs";
 import { prepareTools } from "./lib/prepare.mjs";
 import { progress, runMain, SetupError } from "./lib/report.mjs";
 import { checkBuildTools } from "./lib/requirements.mjs";
-import { output, runLogged } from "./lib/run.mjs";
+import { output, run, runLogged } from "./lib/run.mjs";
 
 const COMPILER = "aarch64-linux-gnu-g++";
 const EMULATOR = "qemu-aarch64";
@@ -115,12 +114,5 @@ async function fetchNode() {
 }
 
 function emulate(args, env) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(EMULATOR, args, { cwd: paths.root, env, stdio: ["ignore", "inherit", "inherit"] });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      if (code === 0) resolve();
-      else reject(new SetupError(`${path.basename(args[0])} ended with ${code ?? signal}.`));
-    });
-  });
+  return run(EMULATOR, args, { cwd: paths.root, env });
 }

@@ -6,13 +6,12 @@
  * tsan: ThreadSanitizer over the native tests and over engines on many threads (tests/native/engine). Not in Node, whose
  * own threads it does not see the synchronization of.
  */
-import { spawn } from "node:child_process";
 import path from "node:path";
 import { buildAddon } from "./lib/build-addon.mjs";
 import { paths } from "./lib/paths.mjs";
 import { prepare } from "./lib/prepare.mjs";
 import { progress, runMain, SetupError } from "./lib/report.mjs";
-import { output } from "./lib/run.mjs";
+import { output, run } from "./lib/run.mjs";
 
 /** Everything that runs in the addon; the rest of the suite has no native code of ours in it. */
 const ADDON_TESTS = [
@@ -74,12 +73,5 @@ function runtime(name) {
 
 function check(command, args, env) {
   progress(`${path.basename(command)} ${args.slice(1).join(" ")}`);
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: paths.root, env, stdio: ["ignore", "inherit", "inherit"] });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      if (code === 0) resolve();
-      else reject(new SetupError(`${path.basename(command)} ended with ${code ?? signal}.`));
-    });
-  });
+  return run(command, args, { cwd: paths.root, env });
 }

@@ -1,4 +1,4 @@
-/** `node convert.mjs JSON`: converts `source` to `output` with the options of `convertModel`, which the command line has not all. */
+/** `node convert.mjs JSON`: converts `source` to `output` with any option of `convertModel`, also those no command has. */
 import { convertModel } from "../../dist/convert/convert-model.js";
 import { loadBinding } from "../../dist/native/binding.js";
 
