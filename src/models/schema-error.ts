@@ -7,6 +7,7 @@ import { PunieError } from "../errors.js";
  * @throws PunieError `MODEL_CORRUPT` with the file and the JSON path of the first thing that doesn't fit.
  */
 export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown, file: string): z.output<Schema> {
+  // Compiling a schema costs more than it saves for what is read once, as a model's files are.
   const result = schema.safeParse(value, { jitless: true });
   if (result.success) return result.data;
   const issue = result.error.issues[0];
