@@ -1,10 +1,7 @@
 /**
- * npm run bench:download -- [--python PYTHON] [--gigabits N] [--files N] [--megabytes N] [--rounds N] [--dir DIR]
- *
- * A model fetched by punie, `hf download` and aria2c, this one without and with a check of what came, in turn, from one
+ * npm run bench:download: a model fetched by punie, `hf download` and aria2c, this one without and with a check of what came, in turn, from one
  * server on loopback: machines are shared and drift. Each is a whole process, from start to exit. Prints medians and
- * ratios, and the most memory of each. PYTHON has huggingface_hub; a program that isn't there is left out.
- * `--gigabits 0`, the default, sets the server no limit.
+ * ratios, and the most memory of each. `--help` has the options.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,8 +11,21 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { paths } from "./lib/paths.mjs";
 
+const USAGE = `npm run bench:download -- [options]
+
+A model fetched by punie, hf download and aria2c, in turn, from one server on loopback: rates, memory and ratios.
+
+  --python FILE     a Python that has huggingface_hub (python3); a program that isn't there is left out
+  --gigabits N      what the server sends in a second, over all connections; 0: no limit (0)
+  --files N         (4)
+  --megabytes N     MiB of each file (512)
+  --rounds N        (3)
+  --dir DIR         where the files go (the system's directory for temporary files)
+`;
+
 const { values } = parseArgs({
   options: {
+    help: { type: "boolean", default: false },
     python: { type: "string", default: "python3" },
     gigabits: { type: "string", default: "0" },
     files: { type: "string", default: "4" },
@@ -24,6 +34,10 @@ const { values } = parseArgs({
     dir: { type: "string", default: os.tmpdir() },
   },
 });
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 const [fileCount, megabytes, rounds] = [values.files, values.megabytes, values.rounds].map(Number);
 const CONNECTIONS = 8;
 const NAME = "bench/model";

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
-import type { Dispatcher } from "undici";
+import type { buildConnector as BuildConnector, Dispatcher } from "undici";
 import connect from "undici/lib/api/api-connect.js";
+import buildConnector from "undici/lib/core/connect.js";
 import BareDispatcher from "undici/lib/dispatcher/dispatcher.js";
 import EnvHttpProxyAgent from "undici/lib/dispatcher/env-http-proxy-agent.js";
 import { PunieError } from "../errors.js";
@@ -31,15 +32,16 @@ const NODE_CA_VARIABLE = "NODE_EXTRA_CA_CERTS";
  * @throws PunieError `INVALID_OPTION` for a proxy that is no URL, or a file of certificates that can't be read.
  */
 export function createFetch(env: Environment = process.env): { fetch: HttpFetch; close: () => Promise<void> } {
-  const secureContext = trust(env);
-  const tls = secureContext && { secureContext };
+  const tls = trust(env);
+  const [httpProxy, httpsProxy] = [proxy(env, "HTTP_PROXY"), proxy(env, "HTTPS_PROXY")];
+  const isProxied = httpProxy !== "" || httpsProxy !== "";
   const agent = new EnvHttpProxyAgent({
     connections: MAX_CONNECTIONS_PER_HOST,
-    connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
+    connect: connector(tls),
     // To the Hub through a proxy, and to a proxy that is itself reached by TLS.
-    ...(tls && { requestTls: tls, proxyTls: tls }),
-    httpProxy: proxy(env, "HTTP_PROXY"),
-    httpsProxy: proxy(env, "HTTPS_PROXY"),
+    ...(tls && isProxied && { requestTls: tls, proxyTls: tls }),
+    httpProxy,
+    httpsProxy,
     noProxy: env.no_proxy ?? env.NO_PROXY ?? "",
   });
   return { fetch: (url, options) => send(agent, new URL(url), options), close: () => agent.destroy() };
@@ -103,13 +105,34 @@ function proxy(env: Environment, name: "HTTP_PROXY" | "HTTPS_PROXY"): string {
   throw new PunieError("INVALID_OPTION", `${name}: expected the URL of a proxy, such as http://proxy:3128.`);
 }
 
-/** Made once: for each connection anew it would take longer than the connection. */
-function trust(env: Environment): SecureContext | undefined {
+interface Trust {
+  secureContext: SecureContext;
+}
+
+/** Made once and not before it is asked for: it takes a tenth of a second, and plain HTTP has no use for it. */
+function trust(env: Environment): Trust | undefined {
   if (!CA_VARIABLES.some((name) => env[name])) return undefined;
   const files = new Map<string, string>();
   for (const name of [NODE_CA_VARIABLE, ...CA_VARIABLES]) if (env[name]) files.set(env[name], name);
   const given = [...files].map(([file, name]) => readCertificates(file, name));
-  return createSecureContext({ ca: [...rootCertificates, ...given] });
+  let made: SecureContext | undefined;
+  return {
+    get secureContext() {
+      made ??= createSecureContext({ ca: [...rootCertificates, ...given] });
+      return made;
+    },
+  };
+}
+
+function connector(tls: Trust | undefined): BuildConnector.connector {
+  const plain = buildConnector({ timeout: CONNECT_TIMEOUT_MS });
+  if (tls === undefined) return plain;
+  let secure: BuildConnector.connector | undefined;
+  return (options, callback) => {
+    if (options.protocol !== "https:") return plain(options, callback);
+    secure ??= buildConnector({ timeout: CONNECT_TIMEOUT_MS, ...tls });
+    return secure(options, callback);
+  };
 }
 
 function readCertificates(file: string, name: string): string {
