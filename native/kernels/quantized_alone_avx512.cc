@@ -353,25 +353,4 @@ void multiply_alone_avx512(const QuantizedMatrix& w, const InputLayout& layout, 
   }
 }
 
-void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* to) {
-  for (int64_t i = 0; i < unit; i += 2 * lanes) {
-    const __m512i low = _mm512_loadu_si512(values + i);
-    const __m512i high = _mm512_srai_epi16(_mm512_add_epi16(low, _mm512_set1_epi16(128)), 8);
-    const auto store_halves = [](char* at, __m512i v) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(v));
-    };
-    if (nibbles) {
-      store_halves(to, high);
-      store_halves(to + vector_bytes, low);
-      store_halves(to + 2 * vector_bytes, _mm512_srli_epi32(high, 16));
-      store_halves(to + 3 * vector_bytes, _mm512_srli_epi32(low, 16));
-      to += lanes;
-    } else {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi16_epi8(high));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + vector_bytes), _mm512_cvtepi16_epi8(low));
-      to += 2 * lanes;
-    }
-  }
-}
-
 }  // namespace punie::kernels

@@ -82,7 +82,7 @@ InputLayout input_layout(const InputFormat& format, int64_t n) { return {format,
 
 void multiply_rounded(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
                       float* y, int64_t begin, int64_t end) {
-  float* scratch = thread_scratch(kernel().scratch_floats(w, layout));
+  float* scratch = thread_scratch(kernel().scratch_floats(layout));
   kernel().multiply(w, layout, rounded, bias, y, begin, end, scratch);
 }
 

@@ -58,11 +58,15 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
   auto* all_pairs = reinterpret_cast<int32_t*>(base);
   float* scales = base + width * layout.pairs;
   float* sums = scales + width * layout.units;
+  auto* crosses = reinterpret_cast<int32_t*>(sums + width * layout.groups);
   std::fill(sums, sums + width * layout.groups, 0.0f);
   // Padding is multiplied too: by zeros, that nothing comes of it.
   if (layout.alone)
     std::fill(all_pairs + layout.words / layout.lanes * vector_pairs(layout), all_pairs + layout.pairs, 0);
-  if (inputs < width) std::memset(base, 0, sizeof(float) * static_cast<size_t>(sums - base));
+  if (inputs < width) {
+    std::memset(base, 0, sizeof(float) * static_cast<size_t>(sums - base));
+    if (layout.crosses) std::fill(crosses, crosses + width * layout.units, 0);
+  }
 
   const PairOrder order = layout.bytes ? PairOrder::columns : format.nibbles ? PairOrder::nibbles : PairOrder::bytes;
   for (int64_t u = 0; u < layout.units; ++u) {
@@ -76,6 +80,9 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
       if (!layout.alone) {
         int32_t* to = all_pairs + u * (layout.unit / 2) * width + i;
         for (int64_t p = 0; p < layout.unit / 2; ++p) to[p * width] = pairs[p];
+#if defined(__x86_64__)
+        if (layout.crosses) crosses[u * width + i] = cross_unit_avx512(pairs, layout.unit);
+#endif
         continue;
       }
       const int64_t word = u * unit_words;

@@ -1,10 +1,11 @@
 #pragma once
 // The inputs of a quantized product, rounded to 16 bits.
 //
-// An input row is rounded to integers of at most 32639 in magnitude, with a scale for every unit of 32 or 64 columns:
-// an error of at most 1/65278 of the largest magnitude among them, finer than bf16 by two hundred times. Products with
-// the integers of the weights are then exact, two in one instruction. The largest is 127 * 256 + 127, so that an
-// integer is also 256 times a signed byte and another, for instructions that multiply bytes. A group's bias is
+// An input row is rounded to integers of at most 32512 in magnitude, with a scale for every unit of 32 or 64 columns:
+// an error of at most 1/65024 of the largest magnitude among them, finer than bf16 by two hundred times. Products with
+// the integers of the weights are then exact, two in one instruction. The largest is 127 * 256, so that an
+// integer and a code of 8 bits are 16 together, and an integer is also 256 times a signed byte and another, for
+// instructions that multiply bytes. A group's bias is
 // multiplied by the sum of the rounded values: so a product is that of the true weights with the rounded inputs, but
 // for float32's rounding, and nothing is lost where scale * q and bias cancel.
 
@@ -13,7 +14,7 @@
 
 namespace punie::kernels {
 
-inline constexpr float largest_rounded = 32639;
+inline constexpr float largest_rounded = 32512;
 
 /// Columns that share a scale, at most: sums of 64 products of 8 and 16 bits stay below 2^31.
 inline constexpr int64_t most_unit_columns = 64;
@@ -40,10 +41,12 @@ struct KernelShape {
   int most_inputs;  // of a block
   bool alone;       // an input alone is laid out for whole vectors of words
   int most_bytes;   // as many inputs, or fewer, are laid out each as one alone, and split into bytes
+  bool crosses;     // as many inputs as a block has, or more, come with the products of neighbours
 };
 
 /// Where the parts of n rounded inputs lie, in floats: blocks of up to `most_inputs`, each with its integers (two
-/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values.
+/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values, and with
+/// `crosses` for each unit an integer, minus the sum of the products of its neighbours, 0 and 1, 2 and 3.
 ///
 /// The columns of a pair are those that a shift and a mask bring to the two halves of a word: c and c + 4 of eight
 /// nibbles, c and c + 2 of four bytes. In a block of many inputs the values of a pair, unit or group stand side by
@@ -54,6 +57,7 @@ struct InputLayout {
   int64_t n;
   bool bytes;
   bool alone;
+  bool crosses;
   int most_inputs;
   int lanes;
   int pairs_of_word;
@@ -68,6 +72,7 @@ struct InputLayout {
       : n(inputs),
         bytes(format.integers && inputs <= shape.most_bytes),
         alone(bytes || (inputs == 1 && shape.alone)),
+        crosses(shape.crosses && inputs >= shape.most_inputs && (format.nibbles || format.integers)),
         most_inputs(alone ? 1 : shape.most_inputs),
         lanes(shape.lanes),
         pairs_of_word(format.nibbles ? 4 : 2),
@@ -79,7 +84,8 @@ struct InputLayout {
 
   int64_t input_floats() const {
     // Of several that are laid out as one alone, each begins at a vector.
-    return alone ? (pairs + units + groups + lanes - 1) / lanes * lanes : pairs + units + groups;
+    return alone ? (pairs + units + groups + lanes - 1) / lanes * lanes
+                 : pairs + units + groups + (crosses ? units : 0);
   }
   int64_t blocks() const { return (n + most_inputs - 1) / most_inputs; }
   /// Inputs of a block, the last one's padding among them: kernels are made for some widths only.
@@ -108,6 +114,9 @@ enum class PairOrder {
 float round_unit_portable(const float* x, int64_t unit, PairOrder order, int32_t* pairs, int32_t& sum);
 #if defined(__x86_64__)
 float round_unit_avx2(const float* x, int64_t unit, PairOrder order, int32_t* pairs, int32_t& sum);
+
+/// Minus the sum of the products of neighbouring columns of `unit`, modulo 2^32. The pairs are those of words.
+int32_t cross_unit_avx512(const int32_t* pairs, int64_t unit);
 
 /// Splits `unit` integers (a multiple of 32) into bytes, laid out as above from `to` on.
 void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* to);

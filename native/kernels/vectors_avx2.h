@@ -16,6 +16,7 @@ struct Avx2 {
   static constexpr bool alone = true;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 0;
+  static constexpr bool crosses = false;
 
   using Ints = __m256i;
   using Floats = __m256;

@@ -20,6 +20,8 @@ struct Avx512 {
   static constexpr bool alone = true;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 4;
+  /// Products of many inputs save multiplications (quantized_many_kernel.h).
+  static constexpr bool crosses = true;
 
   using Ints = __m512i;
   using Floats = __m512;
@@ -46,6 +48,8 @@ struct Avx512 {
   static Ints weights_of(Ints pairs) { return pairs; }
   static Ints broadcast_pair(const int32_t* pair) { return _mm512_set1_epi32(*pair); }
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  static Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  static Ints add_shorts(Ints a, Ints b) { return _mm512_add_epi16(a, b); }
 
   static Floats zero() { return _mm512_setzero_ps(); }
   static Floats set(float value) { return _mm512_set1_ps(value); }

@@ -18,6 +18,7 @@ struct Portable {
   static constexpr bool alone = false;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 0;
+  static constexpr bool crosses = false;
 
   struct Ints {
     uint32_t at[lanes];

@@ -25,7 +25,7 @@ void check_shape(int64_t rows, int64_t cols, int bits, int group_size, FloatType
   Random random(7);
   const std::vector<float> bias = random.floats(rows);
   const Parallel one, two{&ThreadPool::shared(), 2};
-  for (const int64_t n : {1, 2, 3, 4, 5, 33}) {
+  for (const int64_t n : {1, 2, 3, 4, 5, 12, 33}) {
     const std::string what = isa + ", " + std::to_string(bits) + " bits, group " + std::to_string(group_size) + ", " +
                              type_name(type) + ", " + std::to_string(rows) + "x" + std::to_string(cols) + ", n " +
                              std::to_string(n);
@@ -65,7 +65,7 @@ const Test odd_sizes("quantized_matmul is exact at odd row counts and around its
 const Test same_everywhere("an element of quantized_matmul has the same bits with every instruction set", [] {
   for (const int bits : {2, 3, 4, 5, 6, 8})
     for (const int group_size : {32, 64, 128})
-      for (const int64_t n : {1, 2, 3, 4, 11, 25}) {
+      for (const int64_t n : {1, 2, 3, 4, 11, 12, 25}) {
         const int64_t rows = 43, cols = 13 * 128;
         const StoredMatrix stored = random_quantized(rows, cols, bits, group_size, FloatType::bf16, 17);
         const QuantizedMatrix w{stored.weight.data(),
@@ -86,6 +86,27 @@ const Test same_everywhere("an element of quantized_matmul has the same bits wit
           check(std::memcmp(y.data(), results[0].data(), y.size() * 4) == 0,
                 std::to_string(bits) + " bits, group " + std::to_string(group_size) + ", n " + std::to_string(n));
         }
+      }
+});
+
+const Test largest("quantized_matmul is exact where inputs and codes are the largest", [] {
+  const int64_t rows = 19, cols = 256;
+  for (const int bits : {2, 3, 4, 5, 6, 8})
+    for (const float sign : {1.0f, -1.0f})
+      for (const int64_t n : {1, 3, 12, 13, 24}) {
+        const std::vector<uint8_t> weight(static_cast<size_t>(rows * cols * bits / 8), 0xff);
+        const std::vector<float> scales(rows * cols / 64, 1), biases(rows * cols / 64, 0);
+        const QuantizedMatrix w{weight.data(), scales.data(), biases.data(), FloatType::f32, rows, cols, bits, 64};
+        const std::vector<float> x(static_cast<size_t>(n * cols), sign);
+        const float wanted = sign * cols * static_cast<float>((1 << bits) - 1);
+        for_each_isa([&](const std::string& isa) {
+          std::vector<float> y(static_cast<size_t>(n * rows));
+          kernels::quantized_matmul(w, x.data(), n, nullptr, y.data(), {});
+          for (const float value : y) {
+            check(std::abs(value - wanted) <= 1e-6f * std::abs(wanted),
+                  isa + ", " + std::to_string(bits) + " bits, n " + std::to_string(n) + ": " + std::to_string(value));
+          }
+        });
       }
 });
 

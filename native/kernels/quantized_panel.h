@@ -1,0 +1,124 @@
+#pragma once
+// What the quantized products of one and of many inputs share: the panel of weight rows that is at work.
+
+#include <cstdint>
+
+#include "quantized_matmul.h"
+#include "rounded_inputs.h"
+
+namespace punie::kernels {
+namespace {
+
+/// Of a cache.
+constexpr int64_t line_bytes = 64;
+
+/// As many rows of a matrix as a vector has lanes, a row to a lane, with their scales and biases.
+template <class V>
+class QuantizedPanel {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  static constexpr int lanes = V::lanes;
+
+ public:
+  static int64_t scratch_floats(const InputLayout& layout) { return 2 * lanes * layout.groups; }
+
+  QuantizedPanel(const QuantizedMatrix& w, const InputLayout& layout, const float* bias, float* y, float* scratch)
+      : w_(w),
+        layout_(layout),
+        bias_(bias),
+        y_(y),
+        row_bytes_(w.cols * w.bits / 8),
+        unit_bits_(layout.units > layout.groups ? 1 : 0),
+        scales_(scratch),
+        biases_(scratch + lanes * layout.groups) {}
+
+  /// Goes to the rows [first, end), or as many as there are lanes.
+  template <class Codes>
+  void move_to(int64_t first, int64_t end) {
+    first_row_ = first;
+    rows_ = end - first < lanes ? end - first : lanes;
+    load_scales<Codes>();
+  }
+
+  const QuantizedMatrix& matrix() const { return w_; }
+  int64_t first_row() const { return first_row_; }
+  int64_t row_bytes() const { return row_bytes_; }
+  /// The weights of a row; beyond the matrix's end its last one again, whose results are not stored.
+  const char* weights(int r) const {
+    return static_cast<const char*>(w_.weight) + (first_row_ + (r < rows_ ? r : rows_ - 1)) * row_bytes_;
+  }
+  /// Where all weights end.
+  const char* weights_end() const { return static_cast<const char*>(w_.weight) + w_.rows * row_bytes_; }
+
+  /// Adds a unit to the total of one input.
+  template <class Codes>
+  void add_unit(Floats& total, Floats dot, int64_t unit, const float* scales, const float* sums, int64_t stride) const {
+    const int64_t group = unit >> unit_bits_;
+    const Floats scale = V::multiply(V::load(scales_ + group * lanes), V::set(scales[unit * stride]));
+    total = V::fma(dot, scale, total);
+    if (Codes::affine && (unit_bits_ == 0 || unit % 2 == 1)) {
+      total = V::fma(V::load(biases_ + group * lanes), V::set(sums[group * stride]), total);
+    }
+  }
+
+  void store(Floats total, int64_t input) const {
+    if (bias_ != nullptr) total = V::add(total, V::load_some(bias_ + first_row_, rows_));
+    V::store_some(y_ + input * w_.rows + first_row_, total, rows_);
+  }
+
+ private:
+  /// The panel's scales and biases: [groups][lanes].
+  template <class Codes>
+  void load_scales() {
+    if constexpr (Codes::affine) {
+      if (w_.scale_type == FloatType::bf16) load_affine<FloatType::bf16>();
+      if (w_.scale_type == FloatType::f16) load_affine<FloatType::f16>();
+      if (w_.scale_type == FloatType::f32) load_affine<FloatType::f32>();
+    } else {
+      const Floats factor = V::set(w_.scale_factor * Codes::step);
+      const bool e4m3 = w_.mode == QuantizationMode::nvfp4;
+      load_floats(w_.scales, 1, scales_, [&](const char* at, int64_t count, const char* end) {
+        return V::multiply(e4m3 ? V::load_e4m3(at, count, end) : V::load_e8m0(at, count, end), factor);
+      });
+    }
+  }
+  template <FloatType type>
+  void load_affine() {
+    const auto load = [](const char* at, int64_t count, const char* end) {
+      return V::template load_stored<type>(at, count, end);
+    };
+    load_floats(w_.scales, float_bytes(type), scales_, load);
+    load_floats(w_.biases, float_bytes(type), biases_, load);
+  }
+  template <class Load>
+  void load_floats(const void* array, int64_t bytes, float* to, Load load) {
+    const int64_t row_size = layout_.groups * bytes;
+    const char* begin = static_cast<const char*>(array);
+    const char* end = begin + w_.rows * row_size;
+    const char* first = begin + first_row_ * row_size;
+    for (int64_t g = 0; g < layout_.groups; g += lanes) {
+      const int64_t count = layout_.groups - g < lanes ? layout_.groups - g : lanes;
+      Ints v[lanes];
+#pragma GCC unroll 16
+      for (int r = 0; r < lanes; ++r) {
+        v[r] = V::as_ints(load(first + (r < rows_ ? r : rows_ - 1) * row_size + g * bytes, count, end));
+      }
+      V::transpose(v, count, reinterpret_cast<uint32_t*>(to) + g * lanes);
+    }
+  }
+
+  const QuantizedMatrix& w_;
+  const InputLayout& layout_;
+  const float* bias_;
+  float* y_;
+  int64_t row_bytes_;
+  int unit_bits_;  // 1 where a group is two units, else 0
+  float* scales_;  // [groups][lanes]
+  float* biases_;  // [groups][lanes]
+
+  int64_t first_row_ = 0;
+  int64_t rows_ = 0;
+};
+
+}  // namespace
+}  // namespace punie::kernels
