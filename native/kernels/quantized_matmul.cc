@@ -1,5 +1,7 @@
 #include "quantized_matmul.h"
 
+#include <algorithm>
+
 #include "cpu_features.h"
 #include "float_codes.h"
 #include "quantized_kernel.h"
@@ -79,6 +81,11 @@ InputFormat input_format(const QuantizedMatrix& w) {
 }
 
 InputLayout input_layout(const InputFormat& format, int64_t n) { return {format, n, kernel().shape}; }
+
+int64_t most_input_floats(const InputFormat& format) {
+  return std::max(input_layout(format, 1).input_floats(),
+                  input_layout(format, kernel().shape.most_inputs).input_floats());
+}
 
 void multiply_rounded(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
                       float* y, int64_t begin, int64_t end) {

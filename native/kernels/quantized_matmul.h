@@ -53,6 +53,9 @@ InputFormat input_format(const QuantizedMatrix& w);
 /// Where n rounded inputs lie, for the kernels in use.
 InputLayout input_layout(const InputFormat& format, int64_t n);
 
+/// However many inputs n there are, their layout has at most n + 2 times as many floats.
+int64_t most_input_floats(const InputFormat& format);
+
 /// y[n, w.rows]'s columns [begin, end) of rounded(x) · dequantized(w)ᵀ + bias[rows], on this thread. `begin` is a
 /// multiple of panel_rows; `bias` may be null. An element of y has the same bits whatever n, begin, end, the threads
 /// and the instruction set are.

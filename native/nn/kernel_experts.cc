@@ -15,7 +15,7 @@ class QuantizedKernelExperts : public ExpertMatrices {
   std::int64_t out_features() const override { return views_[0].rows; }
   std::int64_t in_features() const override { return views_[0].cols; }
 
-  std::int64_t prepared_floats() const override { return kernels::input_layout(format_, 1).input_floats(); }
+  std::int64_t prepared_floats() const override { return kernels::most_input_floats(format_); }
 
   bool prepares_like(const ExpertMatrices& other) const override {
     const auto* quantized = dynamic_cast<const QuantizedKernelExperts*>(&other);

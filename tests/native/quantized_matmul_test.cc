@@ -110,6 +110,23 @@ const Test largest("quantized_matmul is exact where inputs and codes are the lar
       }
 });
 
+const Test layouts("no number of inputs takes more than most_input_floats says", [] {
+  for_each_isa([](const std::string& isa) {
+    for (const int bits : {3, 4, 8})
+      for (const int group_size : {16, 32, 64, 128})
+        for (const bool integers : {true, false})
+          for (const int64_t cols : {128, 384, 2048}) {
+            const kernels::InputFormat format{cols, group_size, bits == 4, integers};
+            for (int64_t n = 1; n <= 50; ++n) {
+              const int64_t floats = kernels::input_layout(format, n).floats();
+              const int64_t most = (n + 2) * kernels::most_input_floats(format);
+              check(floats <= most, isa + ", group " + std::to_string(group_size) + ", n " + std::to_string(n) + ": " +
+                                        std::to_string(floats) + " of " + std::to_string(most));
+            }
+          }
+  });
+});
+
 const Test not_finite("an input that is not finite makes quantized_matmul's result not finite", [] {
   for_each_isa([](const std::string& isa) {
     for (const float bad : {INFINITY, -INFINITY, NAN}) {
