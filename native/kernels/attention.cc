@@ -18,8 +18,8 @@ constexpr int64_t piece_queries = 24;
 
 AttendSegment kernel() {
 #if defined(__x86_64__)
-  if (isa() == Isa::avx512) return attend_segment_avx512;
-  if (isa() == Isa::avx2) return attend_segment_avx2;
+  if (use_avx512()) return attend_segment_avx512;
+  if (use_avx2()) return attend_segment_avx2;
 #elif defined(__aarch64__)
   if (use_neon()) return attend_segment_neon;
 #endif

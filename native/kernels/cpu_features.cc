@@ -6,6 +6,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace punie::kernels {
@@ -22,6 +26,36 @@ bool has_f16c() {
 }
 #endif
 
+/// Linux lets a process use tiles once it has asked for them (Documentation/arch/x86/xstate.rst): from then on the
+/// stacks that it gives to signal handlers have to be larger. Asks no more than once.
+bool has_tiles() {
+#if defined(__x86_64__) && defined(__linux__)
+  static const bool has = [] {
+    constexpr unsigned tile = 1u << 24, int8 = 1u << 25;
+    constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    unsigned eax = 0;
+    unsigned ebx = 0;
+    unsigned ecx = 0;
+    unsigned edx = 0;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & tile) != 0 && (edx & int8) != 0 &&
+           ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  }();
+  return has;
+#else
+  return false;
+#endif
+}
+
+bool is_amd() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("amd");
+#else
+  return false;
+#endif
+}
+
+/// The best without tiles.
 Isa detect() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -42,21 +76,32 @@ Isa from_environment() {
   const char* wanted = std::getenv("PUNIE_CPU_KERNELS");
   if (wanted == nullptr) return best_isa();
   for (const Isa isa : all_isas)
-    if (has_isa(isa) && std::strcmp(wanted, name_of(isa)) == 0) return isa;
+    if (std::strcmp(wanted, name_of(isa)) == 0 && has_isa(isa)) return isa;
   return best_isa();
 }
 
 std::atomic<int> forced{-1};
+std::atomic<int> forced_adds_faster{-1};
 
-}  // namespace
-
-Isa best_isa() {
+Isa best_without_tiles() {
   static const Isa best = detect();
   return best;
 }
 
+}  // namespace
+
+Isa best_isa() { return has_isa(Isa::amx) ? Isa::amx : best_without_tiles(); }
+
 bool has_isa(Isa isa) {
-  return isa == Isa::portable || isa == best_isa() || (isa == Isa::avx2 && best_isa() == Isa::avx512);
+  const Isa best = best_without_tiles();
+  if (isa == Isa::amx) return best == Isa::avx512 && has_tiles();
+  return isa == Isa::portable || isa == best || (isa == Isa::avx2 && best == Isa::avx512);
+}
+
+bool adds_faster() {
+  static const bool faster = is_amd();
+  const int override = forced_adds_faster.load(std::memory_order_relaxed);
+  return override < 0 ? faster : override != 0;
 }
 
 Isa isa() {
@@ -71,6 +116,8 @@ const char* name_of(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::amx:
+      return "amx";
     case Isa::neon:
       return "neon";
     default:
@@ -79,5 +126,9 @@ const char* name_of(Isa isa) {
 }
 
 void force_isa(std::optional<Isa> isa) { forced.store(isa ? static_cast<int>(*isa) : -1, std::memory_order_relaxed); }
+
+void force_adds_faster(std::optional<bool> faster) {
+  forced_adds_faster.store(faster ? static_cast<int>(*faster) : -1, std::memory_order_relaxed);
+}
 
 }  // namespace punie::kernels

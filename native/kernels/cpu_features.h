@@ -5,17 +5,23 @@
 namespace punie::kernels {
 
 /// Instruction sets that kernels are written for. `avx2`: AVX2, FMA, F16C. `avx512`: these and F, BW, VL, VBMI and VNNI
-/// (Ice Lake, Zen 4 and later). `neon`: what every 64-bit ARM has.
-enum class Isa { portable, avx2, avx512, neon };
-inline constexpr Isa all_isas[] = {Isa::portable, Isa::avx2, Isa::avx512, Isa::neon};
+/// (Ice Lake, Zen 4 and later). `amx`: these and AMX's tiles of bytes (Sapphire Rapids and later, on Linux). `neon`:
+/// what every 64-bit ARM has.
+enum class Isa { portable, avx2, avx512, amx, neon };
+inline constexpr Isa all_isas[] = {Isa::portable, Isa::avx2, Isa::avx512, Isa::amx, Isa::neon};
 
-/// What the kernels use: the best that this CPU has, or another if PUNIE_CPU_KERNELS (portable, avx2, avx512, neon) or
-/// a test says so and the CPU has it.
+/// What the kernels use: the best that this CPU has, or another if PUNIE_CPU_KERNELS (portable, avx2, avx512, amx,
+/// neon) or a test says so and the CPU has it.
 Isa isa();
-inline bool use_avx2() { return isa() == Isa::avx2 || isa() == Isa::avx512; }
+inline bool use_avx512() { return isa() == Isa::avx512 || isa() == Isa::amx; }
+inline bool use_avx2() { return isa() == Isa::avx2 || use_avx512(); }
 inline bool use_neon() { return isa() == Isa::neon; }
 
-/// "portable", "avx2", "avx512" or "neon".
+/// Whether this CPU adds vectors of 16-bit values twice as fast as it multiplies them, which AMD's with AVX-512 do and
+/// Intel's don't: there both are one pair of ports' work.
+bool adds_faster();
+
+/// "portable", "avx2", "avx512", "amx" or "neon".
 const char* name_of(Isa isa);
 
 /// The best that this CPU has.
@@ -24,5 +30,6 @@ bool has_isa(Isa isa);
 
 /// For tests: use this one, which the CPU must have; nothing: the default again. Not to be changed while a kernel runs.
 void force_isa(std::optional<Isa> isa);
+void force_adds_faster(std::optional<bool> faster);
 
 }  // namespace punie::kernels

@@ -11,8 +11,8 @@ namespace punie::kernels {
 void gated_delta(const GatedDelta& shape, const GatedDeltaInputs& inputs, int64_t head, int64_t block,
                  const float* state, float* next, float* y) {
 #if defined(__x86_64__)
-  if (isa() == Isa::avx512) return gated_delta_avx512(shape, inputs, head, block, state, next, y);
-  if (isa() == Isa::avx2) return gated_delta_avx2(shape, inputs, head, block, state, next, y);
+  if (use_avx512()) return gated_delta_avx512(shape, inputs, head, block, state, next, y);
+  if (use_avx2()) return gated_delta_avx2(shape, inputs, head, block, state, next, y);
 #endif
   gated_delta_portable(shape, inputs, head, block, state, next, y);
 }

@@ -33,6 +33,9 @@ extern const QuantizedKernel quantized_kernel_portable;
 #if defined(__x86_64__)
 extern const QuantizedKernel quantized_kernel_avx2;
 extern const QuantizedKernel quantized_kernel_avx512;
+/// For processors that add faster than they multiply.
+extern const QuantizedKernel quantized_kernel_avx512_crossing;
+extern const QuantizedKernel quantized_kernel_amx;
 #elif defined(__aarch64__)
 extern const QuantizedKernel quantized_kernel_neon;
 #endif
@@ -42,7 +45,8 @@ namespace {
 template <class V>
 class QuantizedProduct {
  public:
-  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone, V::most_bytes, V::crosses};
+  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone, V::most_bytes, V::crosses, 0, 12};
+  static_assert(shape.piece_rows % V::most_inputs == 0);
 
   static int64_t scratch_floats(const InputLayout& layout) {
     return QuantizedPanel<V>::scratch_floats(layout) + (layout.alone ? 0 : QuantizedMany<V>::scratch_floats(layout));

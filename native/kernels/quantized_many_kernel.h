@@ -28,7 +28,6 @@ class QuantizedMany {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
   static constexpr int lanes = V::lanes;
-  static_assert(piece_rows % V::most_inputs == 0);
 
  public:
   static int64_t scratch_floats(const InputLayout& layout) {
@@ -53,7 +52,7 @@ class QuantizedMany {
     for (int64_t i = 0; i < blocks * layout_.most_inputs; ++i) V::store(totals_ + i * lanes, V::zero());
     for (int64_t column = 0; column < all_cols; column += transposed_columns) {
       const int64_t cols = all_cols - column < transposed_columns ? all_cols - column : transposed_columns;
-      transpose_words<Codes>(column, cols / values_of_word);
+      panel_.template transpose_words<Codes>(column, cols / values_of_word, words_);
       if constexpr (V::crosses && Codes::parts == 1) {
         if (layout_.crosses) unpack_pairs<Codes>(cols);
       }
@@ -67,23 +66,6 @@ class QuantizedMany {
   }
 
  private:
-  template <class Codes>
-  void transpose_words(int64_t column, int64_t words) const {
-    constexpr int bits = Codes::bits;
-    const int64_t at = column * bits / 8;
-    constexpr int64_t vector_bytes = int64_t{lanes} * (2 * Codes::pairs_of_word) * bits / 8;
-    for (int64_t word = 0; word < words; word += lanes) {
-      const int64_t count = words - word < lanes ? words - word : lanes;
-      Ints v[lanes];
-#pragma GCC unroll 16
-      for (int r = 0; r < lanes; ++r) {
-        v[r] = V::template load_words<bits>(panel_.weights(r) + at + word / lanes * vector_bytes, count,
-                                            panel_.weights_end());
-      }
-      V::transpose(v, count, words_ + word * lanes);
-    }
-  }
-
   /// The pairs of the transposed words, and minus their crosses for each unit.
   template <class Codes>
   void unpack_pairs(int64_t cols) const {

@@ -66,7 +66,8 @@ DequantizeRow dequantizer(const QuantizedMatrix& w) {
 
 const QuantizedKernel& kernel() {
 #if defined(__x86_64__)
-  if (isa() == Isa::avx512) return quantized_kernel_avx512;
+  if (isa() == Isa::amx) return quantized_kernel_amx;
+  if (isa() == Isa::avx512) return adds_faster() ? quantized_kernel_avx512_crossing : quantized_kernel_avx512;
   if (isa() == Isa::avx2) return quantized_kernel_avx2;
 #elif defined(__aarch64__)
   if (use_neon()) return quantized_kernel_neon;
@@ -83,9 +84,12 @@ InputFormat input_format(const QuantizedMatrix& w) {
 InputLayout input_layout(const InputFormat& format, int64_t n) { return {format, n, kernel().shape}; }
 
 int64_t most_input_floats(const InputFormat& format) {
-  return std::max(input_layout(format, 1).input_floats(),
-                  input_layout(format, kernel().shape.most_inputs).input_floats());
+  const int64_t most =
+      std::max(input_layout(format, 1).input_floats(), input_layout(format, kernel().shape.most_inputs).input_floats());
+  return (most + line_bytes / 4 - 1) / (line_bytes / 4) * (line_bytes / 4);
 }
+
+int64_t piece_rows() { return kernel().shape.piece_rows; }
 
 void multiply_rounded(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
                       float* y, int64_t begin, int64_t end) {

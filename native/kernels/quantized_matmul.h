@@ -53,7 +53,10 @@ InputFormat input_format(const QuantizedMatrix& w);
 /// Where n rounded inputs lie, for the kernels in use.
 InputLayout input_layout(const InputFormat& format, int64_t n);
 
-/// However many inputs n there are, their layout has at most n + 2 times as many floats.
+/// Rows that have to be worked on as one piece, or a multiple.
+int64_t piece_rows();
+
+/// However many inputs n there are, their layout has at most n + 2 times as many floats. Whole cache lines.
 int64_t most_input_floats(const InputFormat& format);
 
 /// y[n, w.rows]'s columns [begin, end) of rounded(x) · dequantized(w)ᵀ + bias[rows], on this thread. `begin` is a

@@ -50,15 +50,36 @@ class QuantizedPanel {
   /// Where all weights end.
   const char* weights_end() const { return static_cast<const char*>(w_.weight) + w_.rows * row_bytes_; }
 
+  /// The words of the panel's rows from `column` on: a row to a lane.
+  template <class Codes>
+  void transpose_words(int64_t column, int64_t words, uint32_t* to) const {
+    constexpr int bits = Codes::bits;
+    const int64_t at = column * bits / 8;
+    constexpr int64_t vector_bytes = int64_t{lanes} * (2 * Codes::pairs_of_word) * bits / 8;
+    for (int64_t word = 0; word < words; word += lanes) {
+      const int64_t count = words - word < lanes ? words - word : lanes;
+      Ints v[lanes];
+#pragma GCC unroll 16
+      for (int r = 0; r < lanes; ++r) {
+        v[r] = V::template load_words<bits>(weights(r) + at + word / lanes * vector_bytes, count, weights_end());
+      }
+      V::transpose(v, count, to + word * lanes);
+    }
+  }
+
   /// Adds a unit to the total of one input.
   template <class Codes>
   void add_unit(Floats& total, Floats dot, int64_t unit, const float* scales, const float* sums, int64_t stride) const {
-    const int64_t group = unit >> unit_bits_;
-    const Floats scale = V::multiply(V::load(scales_ + group * lanes), V::set(scales[unit * stride]));
-    total = V::fma(dot, scale, total);
-    if (Codes::affine && (unit_bits_ == 0 || unit % 2 == 1)) {
-      total = V::fma(V::load(biases_ + group * lanes), V::set(sums[group * stride]), total);
-    }
+    total = V::fma(dot, V::multiply(scale(unit), V::set(scales[unit * stride])), total);
+    if (ends_group<Codes>(unit)) total = V::fma(bias(unit), V::set(sums[group_of(unit) * stride]), total);
+  }
+  int64_t group_of(int64_t unit) const { return unit >> unit_bits_; }
+  Floats scale(int64_t unit) const { return V::load(scales_ + group_of(unit) * lanes); }
+  Floats bias(int64_t unit) const { return V::load(biases_ + group_of(unit) * lanes); }
+  /// After such a unit comes the bias times the group's inputs.
+  template <class Codes>
+  bool ends_group(int64_t unit) const {
+    return Codes::affine && (unit_bits_ == 0 || unit % 2 == 1);
   }
 
   void store(Floats total, int64_t input) const {

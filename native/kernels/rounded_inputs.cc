@@ -68,7 +68,9 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
     if (layout.crosses) std::fill(crosses, crosses + width * layout.units, 0);
   }
 
-  const PairOrder order = layout.bytes ? PairOrder::columns : format.nibbles ? PairOrder::nibbles : PairOrder::bytes;
+  const PairOrder order = layout.bytes || layout.tiles ? PairOrder::columns
+                          : format.nibbles             ? PairOrder::nibbles
+                                                       : PairOrder::bytes;
   for (int64_t u = 0; u < layout.units; ++u) {
     for (int64_t i = 0; i < inputs; ++i) {
       int32_t pairs[most_unit_columns / 2];
@@ -77,6 +79,14 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
       scales[u * width + i] = scale;
       float& group_sum = sums[u * layout.unit / format.group_size * width + i];
       group_sum = std::fma(scale, static_cast<float>(sum), group_sum);
+#if defined(__x86_64__)
+      if (layout.tiles) {
+        char* high = reinterpret_cast<char*>(base) + (u * 2 * width + i) * layout.unit;
+        tile_unit_avx512(reinterpret_cast<const int16_t*>(pairs), layout.unit, format.nibbles, high,
+                         high + width * layout.unit);
+        continue;
+      }
+#endif
       if (!layout.alone) {
         int32_t* to = all_pairs + u * (layout.unit / 2) * width + i;
         for (int64_t p = 0; p < layout.unit / 2; ++p) to[p * width] = pairs[p];

@@ -19,15 +19,11 @@ inline constexpr float largest_rounded = 32512;
 /// Columns that share a scale, at most: sums of 64 products of 8 and 16 bits stay below 2^31.
 inline constexpr int64_t most_unit_columns = 64;
 
-/// Rows that are worked on as one piece. A block of inputs must not reach over two: its rounding would read rows that
-/// another thread has not written yet.
-inline constexpr int64_t piece_rows = 12;
-
 /// What a product needs of its inputs. Products that need the same share them.
 struct InputFormat {
   int64_t cols;
   int64_t group_size;
-  /// The weights' words hold eight values of 4 bits; else four bytes.
+  /// The weights' words hold eight values of 4 bits, integers if counted in halves; else four bytes.
   bool nibbles;
   /// The weights are integers without sign, of 8 bits at most: they may be multiplied as bytes.
   bool integers;
@@ -42,7 +38,15 @@ struct KernelShape {
   bool alone;       // an input alone is laid out for whole vectors of words
   int most_bytes;   // as many inputs, or fewer, are laid out each as one alone, and split into bytes
   bool crosses;     // as many inputs as a block has, or more, come with the products of neighbours
+  int least_tiled;  // as many inputs, or more, are laid out as tiles, where weights are bytes; 0: none
+  /// Rows that are worked on as one piece, whole blocks. A block that reached over two would have rows rounded that
+  /// another thread has not written yet.
+  int piece_rows;
 };
+
+/// Rows of a tile, and columns of a unit from which on tiles are worth it.
+inline constexpr int tile_inputs = 16;
+inline constexpr int least_tile_columns = 32;
 
 /// Where the parts of n rounded inputs lie, in floats: blocks of up to `most_inputs`, each with its integers (two
 /// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values, and with
@@ -53,10 +57,14 @@ struct KernelShape {
 /// side: [pair][input]. The pairs of an input alone are grouped by vectors of words: [vector][pair of the word][word].
 /// Inputs split into bytes lie one after another; each is, for each vector of words, the high and then the low bytes of
 /// what meets the weights' bytes; for nibbles, of what meets their low nibbles and then of what meets their high ones.
+/// A block of tiles has instead of pairs for each unit a row of high bytes for each input, and then a row of low bytes
+/// without sign for each: an integer is 256 times the one and the other. Of eight columns that meet nibbles the even
+/// ones come first.
 struct InputLayout {
   int64_t n;
   bool bytes;
   bool alone;
+  bool tiles;
   bool crosses;
   int most_inputs;
   int lanes;
@@ -72,8 +80,12 @@ struct InputLayout {
       : n(inputs),
         bytes(format.integers && inputs <= shape.most_bytes),
         alone(bytes || (inputs == 1 && shape.alone)),
+        tiles(shape.least_tiled > 0 && inputs >= shape.least_tiled && format.group_size >= least_tile_columns &&
+              (format.nibbles || format.integers)),
         crosses(shape.crosses && inputs >= shape.most_inputs && (format.nibbles || format.integers)),
-        most_inputs(alone ? 1 : shape.most_inputs),
+        most_inputs(alone   ? 1
+                    : tiles ? tile_inputs
+                            : shape.most_inputs),
         lanes(shape.lanes),
         pairs_of_word(format.nibbles ? 4 : 2),
         words(format.cols / (2 * pairs_of_word)),
@@ -92,6 +104,7 @@ struct InputLayout {
   int width(int64_t block) const {
     if (alone) return 1;
     const auto left = static_cast<int>(std::min<int64_t>(most_inputs, n - block * most_inputs));
+    if (tiles) return left;
     return left <= 3 ? std::min(3, most_inputs) : left <= 8 ? left : (left + 1) / 2 * 2;
   }
   int64_t offset(int64_t block) const { return block * most_inputs * input_floats(); }
@@ -120,6 +133,9 @@ int32_t cross_unit_avx512(const int32_t* pairs, int64_t unit);
 
 /// Splits `unit` integers (a multiple of 32) into bytes, laid out as above from `to` on.
 void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* to);
+
+/// Splits `unit` integers (a multiple of 32) into the rows of two tiles.
+void tile_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* high, char* low);
 #elif defined(__aarch64__)
 float round_unit_neon(const float* x, int64_t unit, PairOrder order, int32_t* pairs, int32_t& sum);
 #endif

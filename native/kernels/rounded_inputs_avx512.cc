@@ -40,4 +40,19 @@ void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* 
   }
 }
 
+void tile_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* high, char* low) {
+  const __m256i evens_first =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15));
+  for (int64_t i = 0; i < unit; i += 2 * lanes) {
+    const __m512i both = _mm512_loadu_si512(values + i);
+    __m256i of_high = _mm512_cvtepi16_epi8(_mm512_srai_epi16(both, 8)), of_low = _mm512_cvtepi16_epi8(both);
+    if (nibbles) {
+      of_high = _mm256_shuffle_epi8(of_high, evens_first);
+      of_low = _mm256_shuffle_epi8(of_low, evens_first);
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(high + i), of_high);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(low + i), of_low);
+  }
+}
+
 }  // namespace punie::kernels

@@ -10,9 +10,6 @@ namespace punie::nn {
 
 namespace {
 
-/// Rows that a thread takes at a time: whole blocks of inputs of every kernel.
-constexpr std::int64_t kRowGrain = kernels::piece_rows;
-
 /// A pass of more rows leaves memory behind that is not worth keeping for the next.
 constexpr std::int64_t kFewRows = 16;
 
@@ -50,7 +47,7 @@ void Pass::row_step(std::int64_t rows, std::function<void(std::int64_t, std::int
   }
   auto parts = std::make_shared<RowParts>();
   parts->push_back(std::move(run));
-  step(rows, kRowGrain, [parts](std::int64_t begin, std::int64_t end) {
+  step(rows, kernels::piece_rows(), [parts](std::int64_t begin, std::int64_t end) {
     for (const auto& part : *parts) part(begin, end);
   });
   row_parts_ = std::move(parts);

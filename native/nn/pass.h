@@ -57,8 +57,8 @@ class Pass {
   Tensor make(std::int64_t rows, std::int64_t cols);
   /// Work on [0, count), in pieces of at most `grain`, by all threads.
   void step(std::int64_t count, std::int64_t grain, std::function<void(std::int64_t, std::int64_t)> run);
-  /// Work on each of `rows` rows by itself; pieces begin at multiples of kRowGrain. Neighbours of this kind with the
-  /// same rows become one step.
+  /// Work on each of `rows` rows by itself; pieces begin at multiples of kernels::piece_rows(). Neighbours of this kind
+  /// with the same rows become one step.
   void row_step(std::int64_t rows, std::function<void(std::int64_t, std::int64_t)> run);
   /// x rounded for products of one format; a step of its own the first time.
   const Tensor::Rounded& rounded(const Tensor& x, const kernels::InputFormat& format);

@@ -6,7 +6,7 @@ import { SetupError } from "../lib/report.mjs";
 
 export const MEASURES = ["load", "first-token", "decode", "prompt", "memory", "batch", "context", "growth"];
 export const SHAPES = ["0.5b", "1.5b", "3b", "7b"];
-const KERNELS = ["avx512", "avx2", "neon", "portable"];
+const KERNELS = ["amx", "avx512", "avx2", "neon", "portable"];
 
 export const USAGE = `npm run bench -- [MODEL_DIRECTORY] [options]
 

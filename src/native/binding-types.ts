@@ -385,7 +385,7 @@ export interface NativeInfo {
   devices: NativeDevice[];
   deviceName: string;
   /** Instruction set of the CPU kernels in use. */
-  cpuKernels: "avx512" | "avx2" | "neon" | "portable";
+  cpuKernels: "amx" | "avx512" | "avx2" | "neon" | "portable";
   /** Physical cores this process may use. */
   cores: number;
 }

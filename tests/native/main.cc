@@ -31,9 +31,15 @@ void for_each_isa(const std::function<void(const std::string&)>& test) {
   for (const auto isa : kernels::all_isas) {
     if (!kernels::has_isa(isa)) continue;
     kernels::force_isa(isa);
-    test(kernels::name_of(isa));
+    const bool cares = isa == kernels::Isa::avx512;
+    for (const bool faster : {false, true}) {
+      if (faster && !cares) continue;
+      kernels::force_adds_faster(faster);
+      test(kernels::name_of(isa) + std::string(faster ? ", adding faster" : ""));
+    }
   }
   kernels::force_isa(std::nullopt);
+  kernels::force_adds_faster(std::nullopt);
 }
 
 #if defined(__linux__)

@@ -108,7 +108,7 @@ describe("its options", () => {
     [["--only", "speed"], /--only: not one of load, .*'speed'/],
     [["--shapes", "0.5b,70b"], /--shapes: .*'70b'/],
     [["--rounds", "0"], /--rounds: expected an integer, 1 or more/],
-    [["--kernels", "sse"], /--kernels: not one of avx512, avx2, neon, portable/],
+    [["--kernels", "sse"], /--kernels: not one of amx, avx512, avx2, neon, portable/],
     [["--fast"], /--fast/],
     [["--gguf", "a.gguf"], /--gguf needs a MODEL_DIRECTORY/],
     [["a", "b"], /One model directory at most/],
