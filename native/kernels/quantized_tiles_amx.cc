@@ -163,7 +163,7 @@ class QuantizedTiles {
     Floats totals[tile_inputs];
 #pragma GCC unroll 16
     for (int i = 0; i < width; ++i) totals[i] = V::load(stored + i * lanes);
-    const auto add = [&]<int pair>(int64_t unit) [[gnu::always_inline]] {
+    const auto add = [&]<int pair>(int64_t unit) __attribute__((always_inline)) {
       const int32_t* high = sums_ + pair * tile_sums;
       const int32_t* low = high + tile_sums;
       const Floats scale = panel.scale(unit);
