@@ -15,7 +15,7 @@
 namespace punie::kernels {
 
 /// Twice the value of each E2M1 code: whole numbers.
-inline constexpr int16_t e2m1_halves[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+alignas(16) inline constexpr int8_t e2m1_halves[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 static inline float e2m1_to_float(uint8_t code) { return 0.5f * static_cast<float>(e2m1_halves[code & 15]); }
 

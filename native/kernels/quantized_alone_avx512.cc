@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 
+#include "affine_widths.h"
 #include "quantized_alone.h"
 #include "vectors_avx512.h"
 
@@ -14,9 +15,6 @@ namespace {
 
 constexpr int lanes = 16;
 constexpr int64_t vector_bytes = 64;
-
-/// Of a cache.
-constexpr int64_t line_bytes = 64;
 
 /// Scales of a row that are prepared at a time.
 constexpr int64_t block_row_bytes = 16;
@@ -337,20 +335,7 @@ void multiply(const QuantizedMatrix& w, const InputLayout& layout, const float* 
 
 void multiply_alone_avx512(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
                            float* y, int64_t begin, int64_t end) {
-  switch (w.bits) {
-    case 2:
-      return multiply<2>(w, layout, rounded, bias, y, begin, end);
-    case 3:
-      return multiply<3>(w, layout, rounded, bias, y, begin, end);
-    case 4:
-      return multiply<4>(w, layout, rounded, bias, y, begin, end);
-    case 5:
-      return multiply<5>(w, layout, rounded, bias, y, begin, end);
-    case 6:
-      return multiply<6>(w, layout, rounded, bias, y, begin, end);
-    default:
-      return multiply<8>(w, layout, rounded, bias, y, begin, end);
-  }
+  with_width(w.bits, [&]<int bits>() { multiply<bits>(w, layout, rounded, bias, y, begin, end); });
 }
 
 }  // namespace punie::kernels

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "affine_widths.h"
 #include "quantized_alone_kernel.h"
 #include "quantized_codes.h"
 #include "quantized_many_kernel.h"
@@ -76,20 +77,7 @@ class QuantizedProduct {
       default:
         break;
     }
-    switch (w.bits) {
-      case 2:
-        return run.template operator()<WholeCodes<V, 2>>();
-      case 3:
-        return run.template operator()<WholeCodes<V, 3>>();
-      case 4:
-        return run.template operator()<WholeCodes<V, 4>>();
-      case 5:
-        return run.template operator()<WholeCodes<V, 5>>();
-      case 6:
-        return run.template operator()<WholeCodes<V, 6>>();
-      default:
-        return run.template operator()<WholeCodes<V, 8>>();
-    }
+    with_width(w.bits, [&]<int bits>() { run.template operator()<WholeCodes<V, bits>>(); });
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "affine_widths.h"
 #include "cpu_features.h"
 #include "float_codes.h"
 #include "quantized_kernel.h"
@@ -48,20 +49,7 @@ using DequantizeRow = void (*)(const QuantizedMatrix&, int64_t, float*);
 
 DequantizeRow dequantizer(const QuantizedMatrix& w) {
   if (w.mode != QuantizationMode::affine) return dequantize_codes;
-  switch (w.bits) {
-    case 2:
-      return dequantize_row<2>;
-    case 3:
-      return dequantize_row<3>;
-    case 4:
-      return dequantize_row<4>;
-    case 5:
-      return dequantize_row<5>;
-    case 6:
-      return dequantize_row<6>;
-    default:
-      return dequantize_row<8>;
-  }
+  return with_width(w.bits, []<int bits>() -> DequantizeRow { return dequantize_row<bits>; });
 }
 
 const QuantizedKernel& kernel() {

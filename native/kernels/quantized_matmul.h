@@ -44,6 +44,9 @@ static inline int64_t scale_bytes(const QuantizedMatrix& w) {
   return w.mode == QuantizationMode::affine ? float_bytes(w.scale_type) : 1;
 }
 
+/// Of a cache.
+inline constexpr int64_t line_bytes = 64;
+
 /// Panels of weight rows begin at multiples of this.
 inline constexpr int64_t panel_rows = 16;
 

@@ -9,9 +9,6 @@
 namespace punie::kernels {
 namespace {
 
-/// Of a cache.
-constexpr int64_t line_bytes = 64;
-
 /// As many rows of a matrix as a vector has lanes, a row to a lane, with their scales and biases.
 template <class V>
 class QuantizedPanel {

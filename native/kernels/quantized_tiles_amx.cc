@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "affine_widths.h"
 #include "quantized_codes.h"
 #include "quantized_panel.h"
 #include "quantized_tiles.h"
@@ -141,8 +142,7 @@ class QuantizedTiles {
     if constexpr (Codes::affine) {
       return codes;
     } else {
-      alignas(16) static constexpr int8_t halves[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-      const Ints table = _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
+      const Ints table = _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(e2m1_halves)));
       return _mm512_shuffle_epi8(table, codes);
     }
   }
@@ -267,20 +267,7 @@ void multiply_tiles_amx(const QuantizedMatrix& w, const InputLayout& layout, con
                         float* y, int64_t begin, int64_t end, float* scratch) {
   QuantizedTiles tiles(w, layout, rounded, bias, y, scratch);
   if (w.mode != QuantizationMode::affine) return tiles.multiply_rows<E2m1Codes<V>>(begin, end);
-  switch (w.bits) {
-    case 2:
-      return tiles.multiply_rows<WholeCodes<V, 2>>(begin, end);
-    case 3:
-      return tiles.multiply_rows<WholeCodes<V, 3>>(begin, end);
-    case 4:
-      return tiles.multiply_rows<WholeCodes<V, 4>>(begin, end);
-    case 5:
-      return tiles.multiply_rows<WholeCodes<V, 5>>(begin, end);
-    case 6:
-      return tiles.multiply_rows<WholeCodes<V, 6>>(begin, end);
-    default:
-      return tiles.multiply_rows<WholeCodes<V, 8>>(begin, end);
-  }
+  with_width(w.bits, [&]<int bits>() { tiles.multiply_rows<WholeCodes<V, bits>>(begin, end); });
 }
 
 }  // namespace punie::kernels

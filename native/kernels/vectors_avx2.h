@@ -116,8 +116,7 @@ struct Avx2 {
   class E2m1Word {
    public:
     explicit E2m1Word(Ints word) {
-      const Ints table =
-          _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
+      const Ints table = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(e2m1_halves)));
       const Ints nibbles = _mm256_set1_epi8(15);
       even_ = _mm256_shuffle_epi8(table, _mm256_and_si256(word, nibbles));
       odd_ = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(word, 4), nibbles));

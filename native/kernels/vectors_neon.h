@@ -158,8 +158,7 @@ struct Neon {
   class E2m1Word {
    public:
     explicit E2m1Word(Ints word) {
-      alignas(16) static constexpr int8_t values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-      const int8x16_t table = vld1q_s8(values);
+      const int8x16_t table = vld1q_s8(e2m1_halves);
       const uint8x16_t low = vreinterpretq_u8_u32(word.low), high = vreinterpretq_u8_u32(word.high);
       even_[0] = vqtbl1q_s8(table, vandq_u8(low, vdupq_n_u8(15)));
       even_[1] = vqtbl1q_s8(table, vandq_u8(high, vdupq_n_u8(15)));
