@@ -55,6 +55,15 @@ bool is_amd() {
 #endif
 }
 
+bool detect_vbmi() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512vbmi");
+#else
+  return false;
+#endif
+}
+
 /// The best without tiles.
 Isa detect() {
 #if defined(__x86_64__)
@@ -62,8 +71,7 @@ Isa detect() {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   if (!avx2) return Isa::portable;
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
-                      __builtin_cpu_supports("avx512vnni");
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
   return avx512 ? Isa::avx512 : Isa::avx2;
 #elif defined(__aarch64__)
   return Isa::neon;
@@ -82,6 +90,7 @@ Isa from_environment() {
 
 std::atomic<int> forced{-1};
 std::atomic<int> forced_adds_faster{-1};
+std::atomic<bool> forced_no_vbmi{false};
 
 Isa best_without_tiles() {
   static const Isa best = detect();
@@ -94,7 +103,7 @@ Isa best_isa() { return has_isa(Isa::amx) ? Isa::amx : best_without_tiles(); }
 
 bool has_isa(Isa isa) {
   const Isa best = best_without_tiles();
-  if (isa == Isa::amx) return best == Isa::avx512 && has_tiles();
+  if (isa == Isa::amx) return best == Isa::avx512 && has_vbmi() && has_tiles();
   return isa == Isa::portable || isa == best || (isa == Isa::avx2 && best == Isa::avx512);
 }
 
@@ -102,6 +111,11 @@ bool adds_faster() {
   static const bool faster = is_amd();
   const int override = forced_adds_faster.load(std::memory_order_relaxed);
   return override < 0 ? faster : override != 0;
+}
+
+bool has_vbmi() {
+  static const bool has = detect_vbmi();
+  return has && !forced_no_vbmi.load(std::memory_order_relaxed);
 }
 
 Isa isa() {
@@ -130,5 +144,7 @@ void force_isa(std::optional<Isa> isa) { forced.store(isa ? static_cast<int>(*is
 void force_adds_faster(std::optional<bool> faster) {
   forced_adds_faster.store(faster ? static_cast<int>(*faster) : -1, std::memory_order_relaxed);
 }
+
+void force_no_vbmi(bool none) { forced_no_vbmi.store(none, std::memory_order_relaxed); }
 
 }  // namespace punie::kernels

@@ -4,9 +4,9 @@
 
 namespace punie::kernels {
 
-/// Instruction sets that kernels are written for. `avx2`: AVX2, FMA, F16C. `avx512`: these and F, BW, VL, VBMI and VNNI
-/// (Ice Lake, Zen 4 and later). `amx`: these and AMX's tiles of bytes (Sapphire Rapids and later, on Linux). `neon`:
-/// what every 64-bit ARM has.
+/// Instruction sets that kernels are written for. `avx2`: AVX2, FMA, F16C. `avx512`: these and F, BW, VL and VNNI
+/// (Cascade Lake, Ice Lake, Zen 4 and later). `amx`: these, VBMI and AMX's tiles of bytes (Sapphire Rapids and later,
+/// on Linux). `neon`: what every 64-bit ARM has.
 enum class Isa { portable, avx2, avx512, amx, neon };
 inline constexpr Isa all_isas[] = {Isa::portable, Isa::avx2, Isa::avx512, Isa::amx, Isa::neon};
 
@@ -21,6 +21,9 @@ inline bool use_neon() { return isa() == Isa::neon; }
 /// Intel's don't: there both are one pair of ports' work.
 bool adds_faster();
 
+/// Whether this CPU has AVX-512's VBMI, which spread codes of 2, 3, 5 and 6 bits in fewer instructions.
+bool has_vbmi();
+
 /// "portable", "avx2", "avx512", "amx" or "neon".
 const char* name_of(Isa isa);
 
@@ -31,5 +34,6 @@ bool has_isa(Isa isa);
 /// For tests: use this one, which the CPU must have; nothing: the default again. Not to be changed while a kernel runs.
 void force_isa(std::optional<Isa> isa);
 void force_adds_faster(std::optional<bool> faster);
+void force_no_vbmi(bool none);
 
 }  // namespace punie::kernels

@@ -33,9 +33,9 @@ struct QuantizedKernel {
 extern const QuantizedKernel quantized_kernel_portable;
 #if defined(__x86_64__)
 extern const QuantizedKernel quantized_kernel_avx2;
-extern const QuantizedKernel quantized_kernel_avx512;
-/// For processors that add faster than they multiply.
-extern const QuantizedKernel quantized_kernel_avx512_crossing;
+/// Of each the second is for processors that add faster than they multiply.
+extern const QuantizedKernel quantized_kernel_avx512, quantized_kernel_avx512_crossing;
+extern const QuantizedKernel quantized_kernel_avx512vbmi, quantized_kernel_avx512vbmi_crossing;
 extern const QuantizedKernel quantized_kernel_amx;
 #elif defined(__aarch64__)
 extern const QuantizedKernel quantized_kernel_neon;

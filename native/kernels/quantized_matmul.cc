@@ -55,7 +55,10 @@ DequantizeRow dequantizer(const QuantizedMatrix& w) {
 const QuantizedKernel& kernel() {
 #if defined(__x86_64__)
   if (isa() == Isa::amx) return quantized_kernel_amx;
-  if (isa() == Isa::avx512) return adds_faster() ? quantized_kernel_avx512_crossing : quantized_kernel_avx512;
+  if (isa() == Isa::avx512 && !has_vbmi()) {
+    return adds_faster() ? quantized_kernel_avx512_crossing : quantized_kernel_avx512;
+  }
+  if (isa() == Isa::avx512) return adds_faster() ? quantized_kernel_avx512vbmi_crossing : quantized_kernel_avx512vbmi;
   if (isa() == Isa::avx2) return quantized_kernel_avx2;
 #elif defined(__aarch64__)
   if (use_neon()) return quantized_kernel_neon;

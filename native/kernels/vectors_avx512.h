@@ -1,6 +1,7 @@
 #pragma once
-// The vector operations of the kernels' templates, with AVX-512 (F, BW, VL, VBMI, VNNI: Ice Lake, Zen 4 and later).
-// Internal linkage: code made for one instruction set must not be the linker's choice for a file that runs without.
+// The vector operations of the kernels' templates, with AVX-512 (F, BW, VL, VNNI: Cascade Lake and later), and with
+// VBMI (Ice Lake, Zen 4 and later) in files that are compiled for it. Internal linkage: code made for one instruction
+// set must not be the linker's choice for a file that runs without.
 
 #include <immintrin.h>
 
@@ -95,11 +96,8 @@ struct Avx512 {
     if constexpr (bits == 4 || bits == 8) {
       return count >= lanes ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi32(first(count), from);
     } else {
-      // Eight values are `bits` bytes: those go to a 64-bit lane, and each value from its bits there to a byte.
       const __m512i packed = _mm512_maskz_loadu_epi8(first_bytes(count * bits / 2), from);
-      const __m512i spread = _mm512_permutexvar_epi8(byte_of_lane<bits>(), packed);
-      const __m512i values = _mm512_multishift_epi64_epi8(shift_of_byte<bits>(), spread);
-      return _mm512_and_si512(values, _mm512_set1_epi8((1 << bits) - 1));
+      return _mm512_and_si512(spread_codes<bits>(packed), _mm512_set1_epi8((1 << bits) - 1));
     }
   }
 
@@ -269,24 +267,52 @@ struct Avx512 {
     out[3] = _mm512_shuffle_i32x4(odd_ab, odd_cd, 0xdd);
   }
 
+  // The codes of `packed` from the low bits of a byte each; the rest of the byte is undefined.
+#if defined(__AVX512VBMI__)
+  /// Eight codes are `bits` bytes: those go to a 64-bit lane, and each code from its bits there to a byte.
   template <int bits>
-  static Ints byte_of_lane() {
-    alignas(64) static constexpr Table<64> table = [] {
-      Table<64> made{};
+  static Ints spread_codes(Ints packed) {
+    alignas(64) static constexpr Table<uint8_t, 64> byte_of_lane = [] {
+      Table<uint8_t, 64> made{};
       for (int i = 0; i < 64; ++i) made.at[i] = static_cast<uint8_t>(i % 8 < bits ? i / 8 * bits + i % 8 : 0);
       return made;
     }();
-    return _mm512_load_si512(table.at);
-  }
-  template <int bits>
-  static Ints shift_of_byte() {
     uint64_t shifts = 0;
     for (int i = 0; i < 8; ++i) shifts |= static_cast<uint64_t>(i * bits) << (8 * i);
-    return _mm512_set1_epi64(static_cast<int64_t>(shifts));
+    return _mm512_multishift_epi64_epi8(_mm512_set1_epi64(static_cast<int64_t>(shifts)),
+                                        _mm512_permutexvar_epi8(_mm512_load_si512(byte_of_lane.at), packed));
   }
-  template <int size>
+#else
+  /// Sixteen codes are 2 * `bits` bytes: those go to a 128-bit lane, the two bytes that hold two codes to 16 bits of
+  /// it, and of the codes, which begin at one of the low bits, the second to the high byte.
+  template <int bits>
+  static Ints spread_codes(Ints packed) {
+    alignas(64) static constexpr Table<uint32_t, 16> word_of_lane = [] {
+      Table<uint32_t, 16> made{};
+      for (int i = 0; i < 16; ++i) made.at[i] = static_cast<uint32_t>(i / 4 * 2 * bits / 4 + i % 4);
+      return made;
+    }();
+    alignas(64) static constexpr Table<uint8_t, 64> byte_of_lane = [] {
+      Table<uint8_t, 64> made{};
+      for (int i = 0; i < 64; ++i) {
+        made.at[i] = static_cast<uint8_t>(i / 16 * 2 * bits % 4 + i % 16 / 2 * 2 * bits / 8 + i % 2);
+      }
+      return made;
+    }();
+    alignas(64) static constexpr Table<uint16_t, 32> first_bit = [] {
+      Table<uint16_t, 32> made{};
+      for (int i = 0; i < 32; ++i) made.at[i] = static_cast<uint16_t>(i * 2 * bits % 8);
+      return made;
+    }();
+    const Ints of_lanes = _mm512_permutexvar_epi32(_mm512_load_si512(word_of_lane.at), packed);
+    const Ints of_pairs = _mm512_shuffle_epi8(of_lanes, _mm512_load_si512(byte_of_lane.at));
+    const Ints pairs = _mm512_srlv_epi16(of_pairs, _mm512_load_si512(first_bit.at));
+    return _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaau, pairs, _mm512_slli_epi16(pairs, 8 - bits));
+  }
+#endif
+  template <class T, int size>
   struct Table {
-    uint8_t at[size];
+    T at[size];
   };
 };
 

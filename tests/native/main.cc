@@ -31,14 +31,22 @@ void for_each_isa(const std::function<void(const std::string&)>& test) {
   for (const auto isa : kernels::all_isas) {
     if (!kernels::has_isa(isa)) continue;
     kernels::force_isa(isa);
-    for (const bool faster : {false, true}) {
-      if (faster && isa != kernels::Isa::avx512) continue;  // no other asks
-      kernels::force_adds_faster(faster);
-      test(kernels::name_of(isa) + std::string(faster ? ", adding faster" : ""));
+    if (isa != kernels::Isa::avx512) {
+      test(kernels::name_of(isa));
+      continue;
     }
+    for (const bool without_vbmi : {false, true}) {
+      kernels::force_no_vbmi(without_vbmi);
+      if (!without_vbmi && !kernels::has_vbmi()) continue;
+      for (const bool faster : {false, true}) {
+        kernels::force_adds_faster(faster);
+        test(std::string("avx512") + (without_vbmi ? ", no VBMI" : "") + (faster ? ", adding faster" : ""));
+      }
+    }
+    kernels::force_no_vbmi(false);
+    kernels::force_adds_faster(std::nullopt);
   }
   kernels::force_isa(std::nullopt);
-  kernels::force_adds_faster(std::nullopt);
 }
 
 #if defined(__linux__)

@@ -1,0 +1,19 @@
+#pragma once
+// What the kernels over AVX-512's vectors have in common.
+
+#include "quantized_kernel.h"
+#include "vectors_avx512.h"
+
+namespace punie::kernels {
+namespace {
+
+using Avx512Product = QuantizedProduct<Avx512>;
+
+constexpr KernelShape avx512_shape(bool crosses) {
+  KernelShape shape = Avx512Product::shape;
+  shape.crosses = crosses;
+  return shape;
+}
+
+}  // namespace
+}  // namespace punie::kernels
