@@ -235,13 +235,6 @@ void JsonReader::skip() {
   }
 }
 
-std::string_view JsonReader::raw() {
-  skip_space();
-  const char* start = at_;
-  skip();
-  return {start, static_cast<std::size_t>(at_ - start)};
-}
-
 void JsonReader::end() {
   skip_space();
   if (at_ != end_) fail("text after the value");

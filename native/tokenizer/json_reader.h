@@ -34,21 +34,24 @@ class JsonReader {
   void null();
   /// Any value, read to its end.
   void skip();
-  /// As `skip`; the value's own text.
-  std::string_view raw();
   /// Nothing but white space may follow.
   void end();
 
- private:
-  void skip_space() {
-    while (at_ < end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
-  }
-  /// True, and past it, if `wanted` is next.
+  /// True, and past it, if `wanted` is next but for white space.
   bool accept(char wanted) {
     skip_space();
     if (at_ == end_ || *at_ != wanted) return false;
     ++at_;
     return true;
+  }
+  /// Where it is in the text.
+  const char* at() const { return at_; }
+  /// Goes on there, what is between having been read by another.
+  void go_to(const char* place) { at_ = place; }
+
+ private:
+  void skip_space() {
+    while (at_ < end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
   }
   void expect(char wanted) {
     if (!accept(wanted)) fail(std::string("expected ") + wanted);

@@ -1,46 +1,38 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <string>
+#include <future>
+#include <optional>
 #include <string_view>
-#include <vector>
 
-#include "tokenizer/merge_table.h"
-#include "tokenizer/vocabulary.h"
+#include "tokenizer/json_reader.h"
+#include "tokenizer/merge_texts.h"
 
 namespace punie::tokenizer {
 
-/// Takes merges as they are written, in the order of their rank, and finds their tokens.
-class MergeReader {
- public:
-  /// The vocabulary must be indexed, and outlive the reader.
-  explicit MergeReader(const Vocabulary& vocabulary) : vocabulary_(vocabulary) { pairs_.reserve(vocabulary.size()); }
+/// Reads the array of merges of a tokenizer.json; in the older form a merge is one text, with a space between the two.
+/// Throws `Unserved`.
+MergeTexts read_merges(JsonReader& json);
 
-  /// Throws `Unserved`, here or later, when a part, or what the two make, is not in the vocabulary, in bytes.
-  void add(std::string_view left, std::string_view right);
-  /// Throws `Unserved` for a pair that is there twice.
-  MergeTable finish();
+/// Reads a large tokenizer.json's merges on a thread beside while what comes before them is read. It begins where they
+/// seem to be; whether they are there is for the reader of the whole file to say.
+class MergesAhead {
+ public:
+  /// The text must outlive this.
+  explicit MergesAhead(std::string_view tokenizer_json);
+
+  /// The merges that are next in `json`, which is past them then. Throws `Unserved`.
+  MergeTexts read(JsonReader& json);
 
  private:
-  /// A pair whose tokens are being looked up.
-  struct Waiting {
-    /// Of both, one after the other.
-    std::string bytes;
-    std::size_t middle = 0;
-    std::uint64_t left_hash = 0;
-    std::uint64_t right_hash = 0;
+  struct Found {
+    const char* begin;
+    const char* end;
+    MergeTexts texts;
   };
 
-  void take(const Waiting& waiting);
+  static std::optional<Found> find(std::string_view tokenizer_json);
 
-  const Vocabulary& vocabulary_;
-  /// How many searches are under way at once: enough to hide what memory takes.
-  static constexpr std::size_t kMostWaiting = 16;
-  std::array<Waiting, kMostWaiting> waiting_;
-  /// All so far; the last few of them are waiting.
-  std::size_t added_ = 0;
-  std::vector<MergeTable::Pair> pairs_;
+  std::future<std::optional<Found>> found_;
 };
 
 }  // namespace punie::tokenizer

@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "tokenizer/find_merges.h"
 #include "tokenizer/json_reader.h"
 #include "tokenizer/merge_reader.h"
 #include "tokenizer/text_rules.h"
@@ -28,58 +29,24 @@ void read_vocabulary(JsonReader& json, Vocabulary& vocabulary) {
   vocabulary.index();
 }
 
-/// In the older form a merge is one text, with a space between the two.
-MergeTable read_merges(JsonReader& json, const Vocabulary& vocabulary) {
-  MergeReader merges(vocabulary);
-  bool any = false;
-  bool in_pairs = false;
-  std::string left;
-  json.array([&] {
-    const bool pair = json.peek() == JsonReader::Kind::array;
-    require(!any || pair == in_pairs, "merges in two forms");
-    any = true;
-    in_pairs = pair;
-    if (!pair) {
-      const auto both = json.string();
-      const auto space = both.find(' ');
-      require(space != std::string_view::npos && both.find(' ', space + 1) == std::string_view::npos, "a merge of two");
-      merges.add(both.substr(0, space), both.substr(space + 1));
-      return;
-    }
-    int count = 0;
-    json.array([&] {
-      const auto token = json.string();
-      if (++count == 1) left = token;
-      if (count == 2) merges.add(left, token);
-    });
-    require(count == 2, "a merge of two");
-  });
-  return merges.finish();
-}
-
 /// `null`, or an empty text.
 void read_nothing(JsonReader& json) {
   if (json.peek() == JsonReader::Kind::null) return json.null();
   require(json.string().empty(), "model: an affix");
 }
 
-void read_model(JsonReader& json, TokenizerFile& file) {
+void read_model(JsonReader& json, MergesAhead& ahead, TokenizerFile& file) {
   bool has_vocabulary = false;
-  bool has_merges = false;
   bool has_ignore = false;
   bool has_type = false;
-  std::optional<std::string_view> waiting;
+  std::optional<MergeTexts> merges;
   json.object([&](std::string_view key) {
     if (key == "vocab") {
       once(has_vocabulary, key);
       read_vocabulary(json, file.vocabulary);
     } else if (key == "merges") {
-      once(has_merges, key);
-      if (has_vocabulary) {
-        file.merges = read_merges(json, file.vocabulary);
-      } else {
-        waiting = json.raw();
-      }
+      require(!merges, "merges is there twice");
+      merges = ahead.read(json);
     } else if (key == "type") {
       once(has_type, key);
       require(json.string() == "BPE", "model: not BPE");
@@ -102,11 +69,8 @@ void read_model(JsonReader& json, TokenizerFile& file) {
       json.null();
     }
   });
-  require(has_vocabulary && has_merges, "model: no vocabulary or no merges");
-  if (waiting) {
-    JsonReader later(*waiting);
-    file.merges = read_merges(later, file.vocabulary);
-  }
+  require(has_vocabulary && merges, "model: no vocabulary or no merges");
+  file.merges = find_merges(*merges, file.vocabulary);
 }
 
 struct ReadToken {
@@ -151,6 +115,7 @@ ReadToken read_added_token(JsonReader& json) {
 
 TokenizerFile read_tokenizer_file(std::string_view text) {
   TokenizerFile file;
+  MergesAhead merges_ahead(text);
   JsonReader json(text);
   bool has_model = false;
   bool has_added = false;
@@ -162,7 +127,7 @@ TokenizerFile read_tokenizer_file(std::string_view text) {
   json.object([&](std::string_view key) {
     if (key == "model") {
       once(has_model, key);
-      read_model(json, file);
+      read_model(json, merges_ahead, file);
     } else if (key == "added_tokens") {
       once(has_added, key);
       if (json.peek() == JsonReader::Kind::null) return json.null();

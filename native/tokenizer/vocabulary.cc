@@ -47,25 +47,29 @@ void Vocabulary::index() {
   }
 }
 
+bool Vocabulary::holds(const Slot& slot, std::string_view bytes, Form form) const {
+  return slot.first_bytes == load_bytes(bytes) && slot.length == bytes.size() && slot.form == form &&
+         (bytes.size() <= sizeof slot.first_bytes || token(slot.id) == bytes);
+}
+
 void Vocabulary::insert(std::uint32_t id, std::uint64_t hash) {
-  const auto tag = static_cast<std::uint32_t>(hash);
+  const auto bytes = token(id);
+  const auto form = static_cast<Form>(entries_[id].form);
   auto at = home(hash);
   for (std::uint32_t probes = 0; slots_[at].id != kNone; at = next(at)) {
-    const Slot& slot = slots_[at];
-    if (slot.tag == tag && entries_[slot.id].form == entries_[id].form && token(slot.id) == token(id)) {
-      throw Unserved("a token is there twice, with the ids " + std::to_string(slot.id) + " and " + std::to_string(id));
+    if (holds(slots_[at], bytes, form)) {
+      throw Unserved("a token is there twice, with the ids " + std::to_string(slots_[at].id) + " and " +
+                     std::to_string(id));
     }
     if (++probes > kMostProbes) throw Unserved("tokens that collide");
   }
-  slots_[at] = {tag, id};
+  slots_[at] = {load_bytes(bytes), entries_[id].length, form, id};
 }
 
 std::uint32_t Vocabulary::find(std::string_view bytes, Form form, std::uint64_t hash) const {
   if (slots_.empty()) return kNone;
-  const auto tag = static_cast<std::uint32_t>(hash);
   for (auto at = home(hash); slots_[at].id != kNone; at = next(at)) {
-    const Slot& slot = slots_[at];
-    if (slot.tag == tag && entries_[slot.id].form == form && token(slot.id) == bytes) return slot.id;
+    if (holds(slots_[at], bytes, form)) return slots_[at].id;
   }
   return kNone;
 }

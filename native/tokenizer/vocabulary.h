@@ -55,14 +55,18 @@ class Vocabulary {
     std::uint32_t form : 1 = kBytes;
   };
 
-  /// `tag` is the hash's lower half: most entries that aren't the wanted one are told by it.
+  /// A token's first eight bytes, zeros after fewer, and what else there is to know of it: most are told by that alone,
+  /// without a look at the entry and the bytes, which lie elsewhere.
   struct Slot {
-    std::uint32_t tag = 0;
+    std::uint64_t first_bytes = 0;
+    std::uint32_t length : 31 = 0;
+    std::uint32_t form : 1 = kBytes;
     std::uint32_t id = kNone;
   };
 
   std::size_t home(std::uint64_t hash) const { return hash >> 32 & (slots_.size() - 1); }
   std::size_t next(std::size_t at) const { return (at + 1) & (slots_.size() - 1); }
+  bool holds(const Slot& slot, std::string_view bytes, Form form) const;
   std::uint32_t find(std::string_view bytes, Form form, std::uint64_t hash) const;
   void insert(std::uint32_t id, std::uint64_t hash);
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "check.h"
+#include "tokenizer/find_merges.h"
 #include "tokenizer/json_reader.h"
 #include "tokenizer/unserved.h"
 #include "tokenizer/word_merger.h"
@@ -101,6 +102,81 @@ const Test mutated("a tokenizer.json with random damage is served or refused, an
     served += is_served(damaged) ? 1 : 0;
   }
   check(served > 0 && served < kTries, std::to_string(served) + " of the files were served");
+});
+
+/// Large enough for its merges to be read by a thread beside.
+std::string large(std::string file) { return file.insert(1, std::string(std::size_t{1} << 20, ' ')); }
+
+const Test ahead("the merges of a large tokenizer.json are those of its model", [] {
+  const auto file = small_file();
+  const auto change = [&](const std::string& old, const std::string& now) {
+    auto changed = file;
+    return large(changed.replace(changed.find(old), old.size(), now));
+  };
+  const std::pair<std::string, std::string> cases[] = {
+      {"as it is", large(file)},
+      {"others before", change(R"("odd": [)", R"("odder": {"merges": ["a ab"]}, "odd": [)")},
+      {"none before", change(R"("odd": [)", R"("odder": {"merges": [1]}, "odd": [)")},
+      {"a token of that name", change(R"("ab": 256)", R"("ab": 256, "merges": 260)")},
+      {"before the vocabulary",
+       change(R"("dropout": null,)", R"("dropout": null, "merges" : ["a b", "ab ab", "a a", "aa aa"],)")},
+  };
+  for (const auto& [name, json] : cases) {
+    auto text = json;
+    if (name == "before the vocabulary") {
+      const auto second = text.rfind(R"(, "merges":)");
+      text.erase(second, text.find(']', second) + 1 - second);
+    }
+    TokenTable table;
+    const Tokenizer tokenizer(text, std::nullopt, table);
+    check(tokenizer.encode("ababaaaab", {}, kGoOn) == std::vector<std::uint32_t>{257, 258, 'a', 256}, name);
+  }
+  const auto whole = large(file);
+  for (std::size_t cut = 1; cut < 80; cut += 6) {
+    check(!is_served(whole.substr(0, whole.size() - cut)), "cut by " + std::to_string(cut));
+  }
+  check(!is_served(change("aa aa", "aa ac")), "a merge of no token");
+  check(!is_served(change("aa aa", "aa\", \"aa")), "a merge of one");
+});
+
+const Test many_merges("many merges are found by two threads as by one", [] {
+  Vocabulary vocabulary;
+  MergeTexts texts;
+  std::string letters;
+  for (char c = '#'; c <= '~'; ++c) letters += c;
+  std::uint32_t id = 0;
+  for (const char c : letters) vocabulary.add({&c, 1}, id++);
+  // Pairs, and longer tokens of several lengths, of which the last differ in their last byte alone.
+  std::vector<std::pair<std::string, std::string>> merges;
+  for (const char a : letters)
+    for (const char b : letters) merges.emplace_back(std::string(1, a), std::string(1, b));
+  for (const std::string head : {"ab", "abab", "abababab", "abababababababab"}) {
+    if (head.size() > 2) merges.emplace_back(head.substr(head.size() / 2), head.substr(head.size() / 2));
+    for (const char c : letters) merges.emplace_back(head, std::string(1, c));
+  }
+  for (const auto& [left, right] : merges) {
+    vocabulary.add(left + right, id++);
+    texts.add(left, right);
+  }
+  vocabulary.index();
+  check(merges.size() > 8192, "too few for two threads");
+  const auto table = find_merges(texts, vocabulary);
+  for (std::uint32_t rank = 0; rank < merges.size(); ++rank) {
+    const auto found = table.find(vocabulary.find(merges[rank].first), vocabulary.find(merges[rank].second));
+    check(found.rank == rank && found.token == letters.size() + rank, "merge " + std::to_string(rank));
+  }
+  check(vocabulary.find("abababababababa") == Vocabulary::kNone && vocabulary.find("") == Vocabulary::kNone, "none");
+
+  for (const std::size_t missing : {merges.size() / 4, merges.size() - 1}) {
+    MergeTexts broken;
+    for (std::size_t i = 0; i < merges.size(); ++i) broken.add(merges[i].first, i < missing ? merges[i].second : "!");
+    try {
+      find_merges(broken, vocabulary);
+      check(false, "a merge of no token was found");
+    } catch (const Unserved& unserved) {
+      check(unserved.what() == "merge " + std::to_string(missing) + " names no token", unserved.what());
+    }
+  }
 });
 
 const Test nested("JSON nested without end is refused", [] {
