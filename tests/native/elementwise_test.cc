@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "check.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rope.h"
 #include "kernels/swiglu.h"
+#include "kernels/vectors_portable.h"
 
 namespace punie::tests {
 namespace {
@@ -90,6 +93,25 @@ const Test gate("swiglu is float32-exact at odd lengths and from -100 to 100", [
     kernels::swiglu(gates, ups, 4, y);
     check(std::isnan(y[0]) && y[1] == INFINITY && y[3] == 0, isa + ": NaN, infinity and zero");
   });
+});
+
+const Test fma_without_instruction("a product and sum are rounded once without the instruction for it", [] {
+  Random random(6);
+  const auto any = [&] { return std::bit_cast<float>(static_cast<uint32_t>(random.bits())); };
+  // With an addend near the product's last bits, or near half of them.
+  const auto near = [&](float product) {
+    return std::ldexp(product, -static_cast<int>(random.bits() % 60)) * (random.bits() % 2 == 0 ? 1.0f : -1.0f);
+  };
+  for (int i = 0; i < 400'000; ++i) {
+    const float a = any(), b = any(), c = i % 2 == 0 ? any() : near(a * b);
+    const float got = kernels::fma_rounded_once(a, b, c), wanted = std::fma(a, b, c);
+    const bool same = std::isnan(wanted) ? std::isnan(got) : std::memcmp(&got, &wanted, sizeof got) == 0;
+    check(same, std::to_string(a) + " * " + std::to_string(b) + " + " + std::to_string(c));
+  }
+  const float half = 1 + 0x1p-12f;  // whose square, 1 + 2^-11 + 2^-24, lies in the middle of two floats
+  for (const float c : {0.0f, 0x1p-90f, -0x1p-90f, 0x1p-149f, -0x1p-149f}) {
+    check(kernels::fma_rounded_once(half, half, c) == std::fma(half, half, c), "a tie and " + std::to_string(c));
+  }
 });
 
 }  // namespace
