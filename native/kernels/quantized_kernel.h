@@ -50,7 +50,7 @@ class QuantizedProduct {
   static_assert(shape.piece_rows % V::most_inputs == 0);
 
   static int64_t scratch_floats(const InputLayout& layout) {
-    return QuantizedPanel<V>::scratch_floats(layout) + (layout.alone ? 0 : QuantizedMany<V>::scratch_floats(layout));
+    return QuantizedPanel<V>::scratch_floats(layout) + (layout.alone() ? 0 : QuantizedMany<V>::scratch_floats(layout));
   }
 
   static void multiply(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
@@ -61,7 +61,7 @@ class QuantizedProduct {
     const auto run = [&]<class Codes>() {
       for (int64_t row = begin; row < end; row += V::lanes) {
         panel.template move_to<Codes>(row, end);
-        if (layout.alone) {
+        if (layout.alone()) {
           alone.template run<Codes>();
         } else {
           many.template run<Codes>();

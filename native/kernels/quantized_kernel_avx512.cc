@@ -7,7 +7,7 @@ namespace {
 
 void multiply(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias, float* y,
               int64_t begin, int64_t end, float* scratch) {
-  if (layout.bytes) return multiply_alone_avx512(w, layout, rounded, bias, y, begin, end);
+  if (layout.order == InputOrder::bytes) return multiply_alone_avx512(w, layout, rounded, bias, y, begin, end);
   Avx512Product::multiply(w, layout, rounded, bias, y, begin, end, scratch);
 }
 

@@ -15,13 +15,13 @@ constexpr KernelShape with_tiles() {
 }
 
 int64_t scratch_floats(const InputLayout& layout) {
-  return layout.tiles ? tiles_scratch_floats(layout) : Avx512Product::scratch_floats(layout);
+  return layout.order == InputOrder::tiles ? tiles_scratch_floats(layout) : Avx512Product::scratch_floats(layout);
 }
 
 void multiply(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias, float* y,
               int64_t begin, int64_t end, float* scratch) {
-  if (layout.bytes) return multiply_alone_avx512vbmi(w, layout, rounded, bias, y, begin, end);
-  if (layout.tiles) return multiply_tiles_amx(w, layout, rounded, bias, y, begin, end, scratch);
+  if (layout.order == InputOrder::bytes) return multiply_alone_avx512vbmi(w, layout, rounded, bias, y, begin, end);
+  if (layout.order == InputOrder::tiles) return multiply_tiles_amx(w, layout, rounded, bias, y, begin, end, scratch);
   Avx512Product::multiply(w, layout, rounded, bias, y, begin, end, scratch);
 }
 

@@ -31,7 +31,7 @@ class QuantizedMany {
 
  public:
   static int64_t scratch_floats(const InputLayout& layout) {
-    const int64_t crossed = layout.crosses ? transposed_pairs + transposed_units : 0;
+    const int64_t crossed = layout.order == InputOrder::crossed ? transposed_pairs + transposed_units : 0;
     return lanes * (transposed_words + layout.blocks() * layout.most_inputs + crossed);
   }
 
@@ -54,7 +54,7 @@ class QuantizedMany {
       const int64_t cols = all_cols - column < transposed_columns ? all_cols - column : transposed_columns;
       panel_.template transpose_words<Codes>(column, cols / values_of_word, words_);
       if constexpr (V::crosses && Codes::parts == 1) {
-        if (layout_.crosses) unpack_pairs<Codes>(cols);
+        if (layout_.order == InputOrder::crossed) unpack_pairs<Codes>(cols);
       }
       // The next panel's weights, a line for each word.
       const char* ahead = panel_.weights(0) + lanes * (panel_.row_bytes() + column * Codes::bits / 8);
@@ -95,14 +95,14 @@ class QuantizedMany {
   template <class Codes>
   void multiply_block(int64_t block, int64_t column, int64_t cols, const char* ahead) const {
     switch (layout_.width(block)) {
-#define PUNIE_WIDTH(width)                                                                      \
-  case width:                                                                                   \
-    if constexpr (width <= V::most_inputs) {                                                    \
-      if constexpr (V::crosses && Codes::parts == 1) {                                          \
-        if (layout_.crosses) return multiply_crossed<Codes, width>(block, column, cols, ahead); \
-      }                                                                                         \
-      return multiply_inputs<Codes, width>(block, column, cols, ahead);                         \
-    }                                                                                           \
+#define PUNIE_WIDTH(width)                                                                                           \
+  case width:                                                                                                        \
+    if constexpr (width <= V::most_inputs) {                                                                         \
+      if constexpr (V::crosses && Codes::parts == 1) {                                                               \
+        if (layout_.order == InputOrder::crossed) return multiply_crossed<Codes, width>(block, column, cols, ahead); \
+      }                                                                                                              \
+      return multiply_inputs<Codes, width>(block, column, cols, ahead);                                              \
+    }                                                                                                                \
     break;
       PUNIE_WIDTH(3)
       PUNIE_WIDTH(4)

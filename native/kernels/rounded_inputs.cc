@@ -61,16 +61,16 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
   auto* crosses = reinterpret_cast<int32_t*>(sums + width * layout.groups);
   std::fill(sums, sums + width * layout.groups, 0.0f);
   // Padding is multiplied too: by zeros, that nothing comes of it.
-  if (layout.alone)
+  if (layout.alone())
     std::fill(all_pairs + layout.words / layout.lanes * vector_pairs(layout), all_pairs + layout.pairs, 0);
   if (inputs < width) {
     std::memset(base, 0, sizeof(float) * static_cast<size_t>(sums - base));
-    if (layout.crosses) std::fill(crosses, crosses + width * layout.units, 0);
+    if (layout.order == InputOrder::crossed) std::fill(crosses, crosses + width * layout.units, 0);
   }
 
-  const PairOrder order = layout.bytes || layout.tiles ? PairOrder::columns
-                          : format.nibbles             ? PairOrder::nibbles
-                                                       : PairOrder::bytes;
+  const PairOrder order = layout.order == InputOrder::bytes || layout.order == InputOrder::tiles ? PairOrder::columns
+                          : format.nibbles                                                       ? PairOrder::nibbles
+                                                                                                 : PairOrder::bytes;
   for (int64_t u = 0; u < layout.units; ++u) {
     for (int64_t i = 0; i < inputs; ++i) {
       int32_t pairs[most_unit_columns / 2];
@@ -80,25 +80,25 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
       float& group_sum = sums[u * layout.unit / format.group_size * width + i];
       group_sum = std::fma(scale, static_cast<float>(sum), group_sum);
 #if defined(__x86_64__)
-      if (layout.tiles) {
+      if (layout.order == InputOrder::tiles) {
         char* high = reinterpret_cast<char*>(base) + (u * 2 * width + i) * layout.unit;
         tile_unit_avx512(reinterpret_cast<const int16_t*>(pairs), layout.unit, format.nibbles, high,
                          high + width * layout.unit);
         continue;
       }
 #endif
-      if (!layout.alone) {
+      if (!layout.alone()) {
         int32_t* to = all_pairs + u * (layout.unit / 2) * width + i;
         for (int64_t p = 0; p < layout.unit / 2; ++p) to[p * width] = pairs[p];
 #if defined(__x86_64__)
-        if (layout.crosses) crosses[u * width + i] = cross_unit_avx512(pairs, layout.unit);
+        if (layout.order == InputOrder::crossed) crosses[u * width + i] = cross_unit_avx512(pairs, layout.unit);
 #endif
         continue;
       }
       const int64_t word = u * unit_words;
       int32_t* to = all_pairs + word / layout.lanes * vector_pairs(layout);
 #if defined(__x86_64__)
-      if (layout.bytes) {
+      if (layout.order == InputOrder::bytes) {
         split_unit_avx512(reinterpret_cast<const int16_t*>(pairs), layout.unit, format.nibbles,
                           reinterpret_cast<char*>(to + word % layout.lanes));
         continue;

@@ -48,9 +48,30 @@ struct KernelShape {
 inline constexpr int tile_inputs = 16;
 inline constexpr int least_tile_columns = 32;
 
+/// How the integers of inputs lie; InputLayout says more of each.
+enum class InputOrder {
+  bytes,    // few inputs, one after another, split into bytes
+  vectors,  // one input, by vectors of words
+  blocks,   // many side by side
+  crossed,  // the same, with the products of neighbours
+  tiles,    // many, a row of bytes each
+};
+
+inline InputOrder choose_order(const InputFormat& format, int64_t inputs, const KernelShape& shape) {
+  const bool bytes_or_nibbles = format.nibbles || format.integers;
+  if (format.integers && inputs <= shape.most_bytes) return InputOrder::bytes;
+  if (inputs == 1 && shape.alone) return InputOrder::vectors;
+  if (shape.least_tiled > 0 && inputs >= shape.least_tiled && format.group_size >= least_tile_columns &&
+      bytes_or_nibbles) {
+    return InputOrder::tiles;
+  }
+  if (shape.crosses && inputs >= shape.most_inputs && bytes_or_nibbles) return InputOrder::crossed;
+  return InputOrder::blocks;
+}
+
 /// Where the parts of n rounded inputs lie, in floats: blocks of up to `most_inputs`, each with its integers (two
-/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values, and with
-/// `crosses` for each unit an integer, minus the sum of the products of its neighbours, 0 and 1, 2 and 3.
+/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values, and where
+/// they are crossed for each unit an integer, minus the sum of the products of its neighbours, 0 and 1, 2 and 3.
 ///
 /// The columns of a pair are those that a shift and a mask bring to the two halves of a word: c and c + 4 of eight
 /// nibbles, c and c + 2 of four bytes. In a block of many inputs the values of a pair, unit or group stand side by
@@ -62,10 +83,7 @@ inline constexpr int least_tile_columns = 32;
 /// ones come first.
 struct InputLayout {
   int64_t n;
-  bool bytes;
-  bool alone;
-  bool tiles;
-  bool crosses;
+  InputOrder order;
   int most_inputs;
   int lanes;
   int pairs_of_word;
@@ -78,14 +96,10 @@ struct InputLayout {
 
   InputLayout(const InputFormat& format, int64_t inputs, const KernelShape& shape)
       : n(inputs),
-        bytes(format.integers && inputs <= shape.most_bytes),
-        alone(bytes || (inputs == 1 && shape.alone)),
-        tiles(shape.least_tiled > 0 && inputs >= shape.least_tiled && format.group_size >= least_tile_columns &&
-              (format.nibbles || format.integers)),
-        crosses(shape.crosses && inputs >= shape.most_inputs && (format.nibbles || format.integers)),
-        most_inputs(alone   ? 1
-                    : tiles ? tile_inputs
-                            : shape.most_inputs),
+        order(choose_order(format, inputs, shape)),
+        most_inputs(alone()                      ? 1
+                    : order == InputOrder::tiles ? tile_inputs
+                                                 : shape.most_inputs),
         lanes(shape.lanes),
         pairs_of_word(format.nibbles ? 4 : 2),
         words(format.cols / (2 * pairs_of_word)),
@@ -94,17 +108,19 @@ struct InputLayout {
         groups(format.cols / format.group_size),
         pairs((words + lanes - 1) / lanes * lanes * pairs_of_word) {}
 
+  /// Each input is a block of its own.
+  bool alone() const { return order == InputOrder::bytes || order == InputOrder::vectors; }
   int64_t input_floats() const {
     // Of several that are laid out as one alone, each begins at a vector.
-    return alone ? (pairs + units + groups + lanes - 1) / lanes * lanes
-                 : pairs + units + groups + (crosses ? units : 0);
+    return alone() ? (pairs + units + groups + lanes - 1) / lanes * lanes
+                   : pairs + units + groups + (order == InputOrder::crossed ? units : 0);
   }
   int64_t blocks() const { return (n + most_inputs - 1) / most_inputs; }
   /// Inputs of a block, the last one's padding among them: kernels are made for some widths only.
   int width(int64_t block) const {
-    if (alone) return 1;
+    if (alone()) return 1;
     const auto left = static_cast<int>(std::min<int64_t>(most_inputs, n - block * most_inputs));
-    if (tiles) return left;
+    if (order == InputOrder::tiles) return left;
     return left <= 3 ? std::min(3, most_inputs) : left <= 8 ? left : (left + 1) / 2 * 2;
   }
   int64_t offset(int64_t block) const { return block * most_inputs * input_floats(); }
