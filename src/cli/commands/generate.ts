@@ -21,6 +21,7 @@ interface GenerateFlags extends ModelFlags, SamplingFlags, PromptFlags {
 
 export function generateCommand(): Command {
   const command = new Command("generate")
+    .allowExcessArguments() // told below, with what they are to be instead
     .option("-p, --prompt <text>", "one user message, through the model's chat template (raw text with --raw)")
     .option("--prompt-file <file>", "the same, from a file ('-' is stdin)")
     .option("--prompt-ids <ids>", "token ids, such as 1,2,3, as they stand", tokenIds)
@@ -35,6 +36,8 @@ export function generateCommand(): Command {
     .option("--stats", "print tokens/s and times on stderr, also when it is no terminal");
   return command.addHelpText("after", EXAMPLES).action(async (flags: GenerateFlags) => {
     const { ignoreEos, logprobs } = flags;
+    if (command.args.length > 0)
+      command.error("error: a prompt is given with --prompt TEXT, a model with --model NAME");
     if (logprobs !== undefined && !flags.json) command.error("error: --logprobs needs --json, which prints them");
     const options = { ...(await samplingOptions(flags, command)), ignoreEos, logprobs };
     const request = await generateRequest(flags, (message) => command.error(`error: ${message}`));
