@@ -2,20 +2,14 @@
 
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/unserved.h"
+#include "tokenizer/vocabulary.h"
 
 namespace punie::tokenizer {
 
-namespace {
-
-/// Room for most, as a vocabulary has it.
-constexpr std::size_t kUsualMerges = 200'000;
-constexpr std::size_t kUsualBytes = 8 * kUsualMerges;
-
-}  // namespace
-
 MergeTexts::MergeTexts() {
-  merges_.reserve(kUsualMerges);
-  bytes_.reserve(kUsualBytes);
+  // A merge makes a token.
+  merges_.reserve(Vocabulary::kUsualTokens);
+  bytes_.reserve(Vocabulary::kUsualBytes);
 }
 
 void MergeTexts::add(std::string_view left, std::string_view right) {

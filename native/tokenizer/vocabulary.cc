@@ -8,14 +8,6 @@
 
 namespace punie::tokenizer {
 
-namespace {
-
-/// Room for most: growing means writing everything again, and memory that is not written to costs nothing.
-constexpr std::size_t kUsualTokens = 200'000;
-constexpr std::size_t kUsualBytes = 8 * kUsualTokens;
-
-}  // namespace
-
 Vocabulary::Vocabulary() {
   entries_.reserve(kUsualTokens);
   bytes_.reserve(kUsualBytes);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,6 +18,9 @@ class Vocabulary {
   /// Ids lie below this: real vocabularies have up to 300,000 tokens.
   static constexpr std::uint32_t kMostTokens = 1u << 21;
   static constexpr std::uint32_t kNone = ~0u;
+  /// Room for most: growing means writing everything again, and memory that is not written to costs nothing.
+  static constexpr std::size_t kUsualTokens = 200'000;
+  static constexpr std::size_t kUsualBytes = 8 * kUsualTokens;
 
   Vocabulary();
 
