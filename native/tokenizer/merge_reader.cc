@@ -14,10 +14,6 @@ namespace {
 /// A smaller file is read before another thread begins.
 constexpr std::size_t kLarge = std::size_t{1} << 19;
 
-void require(bool ok, const char* what) {
-  if (!ok) throw Unserved(what);
-}
-
 /// Where the value of a member "merges" that is an array begins, after the colon; null where there is none. A token may
 /// have that name too, but is no array.
 const char* find_array(std::string_view text) {

@@ -8,6 +8,7 @@
 #include "tokenizer/json_reader.h"
 #include "tokenizer/merge_reader.h"
 #include "tokenizer/text_rules.h"
+#include "tokenizer/unserved.h"
 
 namespace punie::tokenizer {
 
@@ -18,10 +19,6 @@ constexpr std::uint32_t kMostId = Vocabulary::kMostTokens - 1;
 void once(bool& seen, std::string_view key) {
   if (seen) throw Unserved(std::string(key) + " is there twice");
   seen = true;
-}
-
-void require(bool ok, const char* what) {
-  if (!ok) throw Unserved(what);
 }
 
 void read_vocabulary(JsonReader& json, Vocabulary& vocabulary) {

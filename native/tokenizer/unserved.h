@@ -12,4 +12,8 @@ class Unserved : public std::runtime_error {
   explicit Unserved(const std::string& reason) : std::runtime_error(reason) {}
 };
 
+inline void require(bool ok, const char* what) {
+  if (!ok) throw Unserved(what);
+}
+
 }  // namespace punie::tokenizer
