@@ -105,7 +105,7 @@ class QuantizedAlone {
       for (int u = 0; u < units && first_unit + u < layout_.units; ++u) {
         Floats dot = V::to_floats(dots[0][u]);
         if constexpr (Codes::parts == 2) dot = V::fma(V::to_floats(dots[1][u]), V::set(Codes::part_step), dot);
-        panel_.template add_unit<Codes>(total, dot, first_unit + u, scales, sums, 1);
+        panel_.template add_unit<Codes::affine>(total, dot, first_unit + u, scales, sums, 1);
       }
     }
     panel_.store(total, 0);

@@ -7,13 +7,14 @@
 // So its bits depend neither on which inputs and rows are computed beside it nor on the instruction set.
 //
 // Weight rows go in panels of as many rows as a vector has lanes. One input and many are multiplied in different ways
-// (quantized_alone_kernel.h, quantized_many_kernel.h).
+// (quantized_alone_kernel.h, quantized_many_kernel.h, quantized_crossed_kernel.h).
 
 #include <cstdint>
 
 #include "affine_widths.h"
 #include "quantized_alone_kernel.h"
 #include "quantized_codes.h"
+#include "quantized_crossed_kernel.h"
 #include "quantized_many_kernel.h"
 #include "quantized_matmul.h"
 #include "quantized_panel.h"
@@ -46,27 +47,26 @@ namespace {
 template <class V>
 class QuantizedProduct {
  public:
-  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone, V::most_bytes, V::crosses, 0, 12};
-  static_assert(shape.piece_rows % V::most_inputs == 0);
+  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone, V::most_bytes, V::crosses ? 12 : 0, 0, 12};
+  static_assert(shape.piece_rows % V::most_inputs == 0 && shape.piece_rows % crossed_inputs == 0);
 
   static int64_t scratch_floats(const InputLayout& layout) {
+    if constexpr (V::crosses) {
+      if (layout.order == InputOrder::crossed) return QuantizedCrossed<V>::scratch_floats(layout);
+    }
     return QuantizedPanel<V>::scratch_floats(layout) + (layout.alone() ? 0 : QuantizedMany<V>::scratch_floats(layout));
   }
 
   static void multiply(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
                        float* y, int64_t begin, int64_t end, float* scratch) {
-    QuantizedPanel<V> panel(w, layout, bias, y, scratch);
-    const QuantizedAlone<V> alone(panel, layout, rounded);
-    const QuantizedMany<V> many(panel, layout, rounded, scratch + QuantizedPanel<V>::scratch_floats(layout));
     const auto run = [&]<class Codes>() {
-      for (int64_t row = begin; row < end; row += V::lanes) {
-        panel.template move_to<Codes>(row, end);
-        if (layout.alone()) {
-          alone.template run<Codes>();
-        } else {
-          many.template run<Codes>();
+      if constexpr (V::crosses && Codes::parts == 1) {
+        if (layout.order == InputOrder::crossed) {
+          QuantizedCrossed<V> crossed(w, layout, rounded, bias, y, scratch);
+          return crossed.template multiply_rows<Codes>(begin, end);
         }
       }
+      multiply_panels<Codes>(w, layout, rounded, bias, y, begin, end, scratch);
     };
     switch (w.mode) {
       case QuantizationMode::mxfp4:
@@ -78,6 +78,23 @@ class QuantizedProduct {
         break;
     }
     with_width(w.bits, [&]<int bits>() { run.template operator()<WholeCodes<V, bits>>(); });
+  }
+
+ private:
+  template <class Codes>
+  static void multiply_panels(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded,
+                              const float* bias, float* y, int64_t begin, int64_t end, float* scratch) {
+    QuantizedPanel<V> panel(w, layout, bias, y, scratch);
+    const QuantizedAlone<V> alone(panel, layout, rounded);
+    const QuantizedMany<V> many(panel, layout, rounded, scratch + QuantizedPanel<V>::scratch_floats(layout));
+    for (int64_t row = begin; row < end; row += V::lanes) {
+      panel.template move_to<Codes>(row, end);
+      if (layout.alone()) {
+        alone.template run<Codes>();
+      } else {
+        many.template run<Codes>();
+      }
+    }
   }
 };
 

@@ -11,7 +11,7 @@ using Avx512Product = QuantizedProduct<Avx512>;
 
 constexpr KernelShape avx512_shape(bool crosses) {
   KernelShape shape = Avx512Product::shape;
-  shape.crosses = crosses;
+  if (!crosses) shape.least_crossed = 0;
   return shape;
 }
 

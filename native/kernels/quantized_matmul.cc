@@ -97,7 +97,7 @@ void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const
   parallel_for(parallel, layout.blocks(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) round_block(format, layout, x, block, rounded);
   });
-  parallel_for(parallel, w.rows, 4 * panel_rows,
+  parallel_for(parallel, w.rows, 8 * panel_rows,
                [&](int64_t begin, int64_t end) { multiply_rounded(w, layout, rounded, bias, y, begin, end); });
 }
 

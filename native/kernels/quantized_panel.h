@@ -65,18 +65,18 @@ class QuantizedPanel {
   }
 
   /// Adds a unit to the total of one input.
-  template <class Codes>
+  template <bool affine>
   void add_unit(Floats& total, Floats dot, int64_t unit, const float* scales, const float* sums, int64_t stride) const {
     total = V::fma(dot, V::multiply(scale(unit), V::set(scales[unit * stride])), total);
-    if (ends_group<Codes>(unit)) total = V::fma(bias(unit), V::set(sums[group_of(unit) * stride]), total);
+    if (ends_group<affine>(unit)) total = V::fma(bias(unit), V::set(sums[group_of(unit) * stride]), total);
   }
   int64_t group_of(int64_t unit) const { return unit >> unit_bits_; }
   Floats scale(int64_t unit) const { return V::load(scales_ + group_of(unit) * lanes); }
   Floats bias(int64_t unit) const { return V::load(biases_ + group_of(unit) * lanes); }
   /// After such a unit comes the bias times the group's inputs.
-  template <class Codes>
+  template <bool affine>
   bool ends_group(int64_t unit) const {
-    return Codes::affine && (unit_bits_ == 0 || unit % 2 == 1);
+    return affine && (unit_bits_ == 0 || unit % 2 == 1);
   }
 
   void store(Floats total, int64_t input) const {

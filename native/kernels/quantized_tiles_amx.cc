@@ -173,7 +173,7 @@ class QuantizedTiles {
             V::add(_mm512_slli_epi32(_mm512_load_si512(high + i * lanes), 8), _mm512_load_si512(low + i * lanes));
         totals[i] = V::fma(V::to_floats(dot), V::multiply(scale, V::set(scales[unit * width + i])), totals[i]);
       }
-      if (!panel.ends_group<Codes>(unit)) return;
+      if (!panel.ends_group<Codes::affine>(unit)) return;
       const float* group_sums = sums + panel.group_of(unit) * width;
       const Floats bias = panel.bias(unit);
 #pragma GCC unroll 16

@@ -33,16 +33,19 @@ struct InputFormat {
 
 /// What a set of kernels wants of the layout.
 struct KernelShape {
-  int lanes;        // words of a vector
-  int most_inputs;  // of a block
-  bool alone;       // an input alone is laid out for whole vectors of words
-  int most_bytes;   // as many inputs, or fewer, are laid out each as one alone, and split into bytes
-  bool crosses;     // as many inputs as a block has, or more, come with the products of neighbours
-  int least_tiled;  // as many inputs, or more, are laid out as tiles, where weights are bytes; 0: none
+  int lanes;          // words of a vector
+  int most_inputs;    // of a block
+  bool alone;         // an input alone is laid out for whole vectors of words
+  int most_bytes;     // as many inputs, or fewer, are laid out each as one alone, and split into bytes
+  int least_crossed;  // as many inputs, or more, come with the products of neighbours; 0: none
+  int least_tiled;    // as many inputs, or more, are laid out as tiles, where weights are bytes; 0: none
   /// Rows that are worked on as one piece, whole blocks. A block that reached over two would have rows rounded that
   /// another thread has not written yet.
   int piece_rows;
 };
+
+/// Inputs of a block that is crossed.
+inline constexpr int crossed_inputs = 6;
 
 /// Rows of a tile, and columns of a unit from which on tiles are worth it.
 inline constexpr int tile_inputs = 16;
@@ -65,7 +68,7 @@ inline InputOrder choose_order(const InputFormat& format, int64_t inputs, const 
       bytes_or_nibbles) {
     return InputOrder::tiles;
   }
-  if (shape.crosses && inputs >= shape.most_inputs && bytes_or_nibbles) return InputOrder::crossed;
+  if (shape.least_crossed > 0 && inputs >= shape.least_crossed && bytes_or_nibbles) return InputOrder::crossed;
   return InputOrder::blocks;
 }
 
@@ -97,9 +100,10 @@ struct InputLayout {
   InputLayout(const InputFormat& format, int64_t inputs, const KernelShape& shape)
       : n(inputs),
         order(choose_order(format, inputs, shape)),
-        most_inputs(alone()                      ? 1
-                    : order == InputOrder::tiles ? tile_inputs
-                                                 : shape.most_inputs),
+        most_inputs(alone()                        ? 1
+                    : order == InputOrder::tiles   ? tile_inputs
+                    : order == InputOrder::crossed ? crossed_inputs
+                                                   : shape.most_inputs),
         lanes(shape.lanes),
         pairs_of_word(format.nibbles ? 4 : 2),
         words(format.cols / (2 * pairs_of_word)),

@@ -1,0 +1,234 @@
+#pragma once
+// The quantized product of many inputs with half of the multiplications, as S. Winograd saves them (A New Algorithm
+// for Inner Product, IEEE Transactions on Computers C-17, 1968), for processors that add faster than they multiply:
+//   a0 w0 + a1 w1 = (a0 + w1) (a1 + w0) - a0 a1 - w0 w1
+// The last two, the crosses, are summed up once for all rows and once for all inputs. An input and a code are 16 bits
+// together (rounded_inputs.h); sums wrap around at 32, which what is left in the end fits again: all is exact.
+//
+// A pair of inputs that is spread over a vector meets two panels of rows, a twin: with one, such loads would take as
+// long as the sums. A block of inputs meets several twins while it is near, as all inputs do not fit L2.
+
+#include <array>
+#include <optional>
+
+#include "quantized_codes.h"
+#include "quantized_panel.h"
+
+namespace punie::kernels {
+namespace {
+
+template <class V>
+class QuantizedCrossed {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+  using Panel = QuantizedPanel<V>;
+  static constexpr int lanes = V::lanes;
+  static constexpr int twin = 2;  // panels
+  static constexpr int most_twins = 4;
+  /// Columns that are unpacked before they are used; every group size divides it.
+  static constexpr int64_t unpacked_columns = 1024;
+  static constexpr int64_t unpacked_words = unpacked_columns / 4 * lanes;
+  static constexpr int64_t unpacked_pairs = twin * unpacked_columns / 2 * lanes;
+  static constexpr int64_t unpacked_crosses = twin * unpacked_columns / 16 * lanes;
+
+ public:
+  static int64_t scratch_floats(const InputLayout& layout) {
+    return most_twins *
+               (twin * Panel::scratch_floats(layout) + twin_totals(layout) + unpacked_pairs + unpacked_crosses) +
+           unpacked_words;
+  }
+
+  QuantizedCrossed(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
+                   float* y, float* scratch)
+      : cols_(w.cols), layout_(layout), rounded_(rounded) {
+    const auto take = [&](int64_t floats) {
+      float* taken = scratch;
+      scratch += floats;
+      return taken;
+    };
+    const auto take_words = [&](int64_t words) { return reinterpret_cast<uint32_t*>(take(words)); };
+    words_ = take_words(unpacked_words);
+    for (Twin& t : twins_) {
+      for (auto& panel : t.panels) panel.emplace(w, layout, bias, y, take(Panel::scratch_floats(layout)));
+      t.totals = take(twin_totals(layout));
+      t.pairs = take_words(unpacked_pairs);
+      t.crosses = take_words(unpacked_crosses);
+    }
+  }
+
+  /// y's columns [begin, end).
+  template <class Codes>
+  void multiply_rows(int64_t begin, int64_t end) {
+    constexpr int64_t twin_rows = twin * lanes;
+    for (int64_t row = begin; row < end; row += most_twins * twin_rows) {
+      int twins = 0;
+      for (; twins < most_twins && row + twins * twin_rows < end; ++twins) {
+        twins_[twins].template move_to<Codes>(row + twins * twin_rows, end, twin_totals(layout_));
+      }
+      for (int64_t column = 0; column < cols_; column += unpacked_columns) {
+        const int64_t cols = cols_ - column < unpacked_columns ? cols_ - column : unpacked_columns;
+        for (int t = 0; t < twins; ++t) unpack<Codes>(twins_[t], column, cols);
+        for (int64_t block = 0; block < layout_.blocks(); ++block) {
+          for (int t = 0; t < twins; ++t) multiply_block<Codes::affine>(twins_[t], block, column, cols);
+        }
+      }
+      for (int t = 0; t < twins; ++t) store(twins_[t]);
+    }
+  }
+
+ private:
+  /// Two panels, or one where there are no more rows, and what has come of them.
+  struct Twin {
+    std::array<std::optional<Panel>, twin> panels;
+    int count = 0;
+    float* totals;      // [inputs][panels][lanes]
+    uint32_t* pairs;    // [unpacked_columns / 4][panels][2][lanes]
+    uint32_t* crosses;  // [units of unpacked_columns][panels][lanes]
+
+    template <class Codes>
+    void move_to(int64_t row, int64_t end, int64_t floats) {
+      for (count = 0; count < twin && row + count * lanes < end; ++count) {
+        panels[count]->template move_to<Codes>(row + count * lanes, end);
+      }
+      for (int64_t i = 0; i < floats; i += lanes) V::store(totals + i, V::zero());
+    }
+  };
+
+  static int64_t twin_totals(const InputLayout& layout) { return twin * layout.blocks() * layout.most_inputs * lanes; }
+
+  /// The columns as pairs, and minus their crosses for each unit. Asks for the weights that are next.
+  template <class Codes>
+  void unpack(const Twin& t, int64_t column, int64_t cols) const {
+    constexpr int pairs_of_word = Codes::pairs_of_word;
+    const int64_t unit_words = layout_.unit / (2 * pairs_of_word);
+    for (int p = 0; p < t.count; ++p) {
+      const Panel& panel = *t.panels[p];
+      const int64_t next = column + cols < cols_ ? column + cols : most_twins * twin * lanes * cols_;
+      for (int r = 0; r < lanes; ++r)
+        for (int64_t byte = 0; byte < cols * Codes::bits / 8; byte += line_bytes) {
+          V::prefetch(panel.weights(r) + next * Codes::bits / 8 + byte);
+        }
+      panel.template transpose_words<Codes>(column, cols / (2 * pairs_of_word), words_);
+      const uint32_t* word = words_;
+      uint32_t* to = t.pairs + 2 * p * lanes;
+      for (int64_t unit = 0; unit < cols / layout_.unit; ++unit) {
+        Ints cross = V::zero_ints();
+        for (int64_t w = 0; w < unit_words; ++w) {
+          const Codes codes(V::load_ints(word));
+          word += lanes;
+          const auto unpack_two = [&]<int k>() {
+            const Ints even = codes.template pair<k, 0>(), odd = codes.template pair<k + 1, 0>();
+            V::store_ints(to, even);
+            V::store_ints(to + lanes, odd);
+            to += 2 * t.count * lanes;
+            cross = V::add_dot(cross, even, odd);
+          };
+          unpack_two.template operator()<0>();
+          if constexpr (pairs_of_word == 4) unpack_two.template operator()<2>();
+        }
+        V::store_ints(t.crosses + (unit * t.count + p) * lanes, V::subtract(V::zero_ints(), cross));
+      }
+    }
+  }
+
+  template <bool affine>
+  void multiply_block(const Twin& t, int64_t block, int64_t column, int64_t cols) const {
+    const auto multiply_width = [&]<int width>() {
+      if (t.count == 2) {
+        multiply<affine, 2, width>(t, block, column, cols);
+      } else {
+        multiply<affine, 1, width>(t, block, column, cols);
+      }
+    };
+    static_assert(crossed_inputs == 6);
+    switch (layout_.width(block)) {
+      case 3:
+        return multiply_width.template operator()<3>();
+      case 4:
+        return multiply_width.template operator()<4>();
+      case 5:
+        return multiply_width.template operator()<5>();
+      case 6:
+        return multiply_width.template operator()<6>();
+    }
+  }
+
+  /// The unpacked pairs against a block of inputs. By itself, as the registers are all needed here.
+  template <bool affine, int panels, int width>
+  [[gnu::noinline]] void multiply(const Twin& t, int64_t block, int64_t column, int64_t cols) const {
+    const float* input = rounded_ + layout_.offset(block);
+    const float* scales = input + width * layout_.pairs;
+    const float* sums = scales + width * layout_.units;
+    const auto* input_crosses = reinterpret_cast<const int32_t*>(sums + width * layout_.groups);
+    const int32_t* pairs = reinterpret_cast<const int32_t*>(input) + column / 2 * width;
+    const uint32_t* weights = t.pairs;
+    const uint32_t* crosses = t.crosses;
+    float* totals = t.totals + block * layout_.most_inputs * panels * lanes;
+
+    // All loops over sums are unrolled: else compilers keep them in memory.
+    for (int64_t unit = column / layout_.unit; unit < (column + cols) / layout_.unit; ++unit) {
+      Ints dots[panels][width];
+#pragma GCC unroll 2
+      for (int p = 0; p < panels; ++p) {
+        const Ints cross = V::load_ints(crosses + p * lanes);
+#pragma GCC unroll 8
+        for (int i = 0; i < width; ++i) {
+          dots[p][i] = V::add(cross, V::broadcast_pair(input_crosses + unit * width + i));
+        }
+      }
+      crosses += panels * lanes;
+      int64_t left = layout_.unit / 4;
+      do {  // at least once: for the same reason
+        Ints even[panels], odd[panels];
+#pragma GCC unroll 2
+        for (int p = 0; p < panels; ++p) {
+          even[p] = V::load_ints(weights + 2 * p * lanes);
+          odd[p] = V::load_ints(weights + (2 * p + 1) * lanes);
+          V::keep(even[p]);
+          V::keep(odd[p]);
+        }
+        weights += 2 * panels * lanes;
+#pragma GCC unroll 8
+        for (int i = 0; i < width; ++i) {
+          Ints a = V::broadcast_pair(pairs + i), b = V::broadcast_pair(pairs + width + i);
+          V::keep(a);
+          V::keep(b);
+#pragma GCC unroll 2
+          for (int p = 0; p < panels; ++p) {
+            dots[p][i] = V::add_dot(dots[p][i], V::add_shorts(odd[p], a), V::add_shorts(even[p], b));
+            V::keep(dots[p][i]);
+          }
+        }
+        pairs += 2 * width;
+      } while (--left > 0);
+      const bool ends_group = t.panels[0]->template ends_group<affine>(unit);
+#pragma GCC unroll 2
+      for (int p = 0; p < panels; ++p) {
+        const Floats scale = t.panels[p]->scale(unit);
+        const Floats bias = ends_group ? t.panels[p]->bias(unit) : V::zero();
+#pragma GCC unroll 8
+        for (int i = 0; i < width; ++i) {
+          float* at = totals + (i * panels + p) * lanes;
+          Floats total = V::load(at);
+          total = V::fma(V::to_floats(dots[p][i]), V::multiply(scale, V::set(scales[unit * width + i])), total);
+          if (ends_group) total = V::fma(bias, V::set(sums[t.panels[0]->group_of(unit) * width + i]), total);
+          V::store(at, total);
+        }
+      }
+    }
+  }
+
+  void store(const Twin& t) const {
+    for (int64_t i = 0; i < layout_.n; ++i)
+      for (int p = 0; p < t.count; ++p) t.panels[p]->store(V::load(t.totals + (i * t.count + p) * lanes), i);
+  }
+
+  const int64_t cols_;
+  const InputLayout& layout_;
+  const float* rounded_;
+  uint32_t* words_;  // [unpacked_columns / 4][lanes], of one panel
+  Twin twins_[most_twins];
+};
+
+}  // namespace
+}  // namespace punie::kernels
