@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "attention_segment.h"
 #include "cpu_features.h"
@@ -13,8 +14,16 @@ namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-/// Queries of a piece, about: they go over a tile of keys one block after another while it is in L1.
-constexpr int64_t piece_queries = 24;
+/// Queries of a piece, at least, and what kernels take at once, or a part of it: rows whose queries are a multiple
+/// leave no block half empty.
+constexpr int64_t piece_queries = 48;
+constexpr int64_t block_queries = 12;
+
+/// Rows of a piece, where `group` queries of each share a key head.
+int64_t rows_of_piece(int64_t group) {
+  const int64_t rows_of_blocks = block_queries / std::gcd(block_queries, group);
+  return (piece_queries + rows_of_blocks * group - 1) / (rows_of_blocks * group) * rows_of_blocks;
+}
 
 AttendSegment kernel() {
 #if defined(__x86_64__)
@@ -58,7 +67,7 @@ Attention::Attention(const KeyValueCache& cache, int64_t n, int64_t heads, int64
       first_position_(first_position),
       window_(window > 0 ? window : first_position + n),
       scale_(scale),
-      unit_rows_(std::max<int64_t>(1, piece_queries / group_)) {
+      unit_rows_(rows_of_piece(group_)) {
   const int64_t keys = first_position + n;
   const int64_t blocks = (n + unit_rows_ - 1) / unit_rows_;
   segments_ = (keys + segment_keys - 1) / segment_keys - first_segment(0);
