@@ -7,6 +7,7 @@ import { childrenOf, lastChild, TELLS_CHILDREN, untilGone } from "../helpers/chi
 import { weightsWith } from "../helpers/random-model-damage.js";
 import { runProgram, startProgram } from "../helpers/run-program.js";
 import { finished, untilWritten } from "../helpers/run-punie.js";
+import { temporaryDirectory } from "../helpers/temporary-directory.js";
 import { TINY_MODEL } from "../helpers/tiny-model.js";
 
 const GREEDY = { prompt: [1, 2, 3], ignoreEos: true, maxTokens: 200 };
@@ -211,7 +212,7 @@ describe.skipIf(!TELLS_CHILDREN)("isolation: process, its owner", () => {
   });
 
   it("sees nothing of what the engine's process prints", async () => {
-    const preload = join(await mkdtemp(join(tmpdir(), "punie-noise-")), "noise.cjs");
+    const preload = join(await temporaryDirectory("noise"), "noise.cjs");
     await writeFile(preload, `if (process.send) { console.log("noise"); console.error("noise"); }`);
     const run = await runProgram(
       `const model = await loadModel(MODEL, { isolation: "process" });

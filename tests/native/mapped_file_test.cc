@@ -30,11 +30,14 @@ class TemporaryFile {
   }
   ~TemporaryFile() {
     ::close(fd_);
-    ::unlink(path_.c_str());
+    remove_name();
   }
   std::size_t page() const { return page_; }
   std::size_t bytes() const { return kPages * page_; }
   const std::string& path() const { return path_; }
+  int descriptor() const { return fd_; }
+  /// What is open or mapped stays. For a process that ends without destructors.
+  void remove_name() const { ::unlink(path_.c_str()); }
   void resize(std::size_t bytes) const {
     check(::ftruncate(fd_, static_cast<off_t>(bytes)) == 0, "the file is resized");
   }
@@ -74,9 +77,8 @@ int end_of(const std::function<void()>& run) {
 
 /// Reads a page that lies beyond the end of a file mapped without a guard.
 void read_beyond_the_end(const TemporaryFile& file) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> opened(std::fopen(file.path().c_str(), "r"), std::fclose);
-  const auto* at = static_cast<const volatile char*>(
-      ::mmap(nullptr, file.bytes(), PROT_READ, MAP_PRIVATE, ::fileno(opened.get()), 0));
+  const auto* at =
+      static_cast<const volatile char*>(::mmap(nullptr, file.bytes(), PROT_READ, MAP_PRIVATE, file.descriptor(), 0));
   file.resize(0);
   static_cast<void>(at[file.bytes() - 1]);  // volatile: it is read
 }
@@ -136,16 +138,16 @@ const Test removed("a file that was removed reads as it was", [] {
   const auto file = std::make_unique<TemporaryFile>();
   const auto bytes = file->bytes();
   const io::MappedFile mapped(file->path(), bytes);
-  ::unlink(file->path().c_str());
+  file->remove_name();
   check(sum(mapped) == bytes, "it reads as it was written");
   check(failure_of(mapped).empty(), failure_of(mapped));
 });
 
 const Test foreign("SIGBUS from memory that is not ours ends the process, as without us", [] {
   const TemporaryFile file;
+  const TemporaryFile other;
   const auto end = end_of([&] {
     use_default_handler();
-    const TemporaryFile other;
     const io::MappedFile mapped(other.path(), other.bytes());
     read_beyond_the_end(file);
   });
@@ -153,9 +155,9 @@ const Test foreign("SIGBUS from memory that is not ours ends the process, as wit
 });
 
 const Test sent("SIGBUS that was sent ends the process, as without us", [] {
-  const auto end = end_of([] {
+  const TemporaryFile file;
+  const auto end = end_of([&] {
     use_default_handler();
-    const TemporaryFile file;
     const io::MappedFile mapped(file.path(), file.bytes());
     ::kill(::getpid(), SIGBUS);
     ::sleep(10);
@@ -185,6 +187,8 @@ void run_with_own_bus_handler() {
   const TemporaryFile file;
   const TemporaryFile other;
   const io::MappedFile mapped(other.path(), other.bytes());
+  file.remove_name();
+  other.remove_name();
   other.resize(0);
   if (sum(mapped) != 0) ::_exit(2);
   expected = 1;

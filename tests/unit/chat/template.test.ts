@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChatTemplate, loadChatTemplate } from "../../../src/chat/template.js";
+import { temporaryDirectory } from "../../helpers/temporary-directory.js";
 
 const root = new URL("../../../", import.meta.url);
 const directories: Record<string, string> = {
@@ -35,7 +35,7 @@ const opened: ChatTemplate[] = [];
 
 /** A model directory with these files. */
 async function directoryWith(files: Record<string, unknown>): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "punie-template-"));
+  const directory = await temporaryDirectory("template");
   for (const [name, content] of Object.entries(files)) {
     await writeFile(join(directory, name), typeof content === "string" ? content : JSON.stringify(content));
   }

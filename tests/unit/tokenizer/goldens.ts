@@ -1,9 +1,9 @@
 /** The goldens of Python's tokenizers, and the random texts that scripts/make-tokenizer-goldens.py makes alike. */
 import { readFileSync } from "node:fs";
-import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { temporaryDirectory } from "../../helpers/temporary-directory.js";
 
 export const FIXTURES = fileURLToPath(new URL("../../fixtures/", import.meta.url));
 export const TINY = join(FIXTURES, "tiny-coder-4bit");
@@ -34,7 +34,7 @@ export async function directoryOf(name: string): Promise<string> {
   if (name === "qwen2.5") return QWEN;
   if (name === "tiny-coder") return TINY;
   if (name === "sentencepiece") return join(FIXTURES, "tokenizer/sentencepiece");
-  const directory = await mkdtemp(join(tmpdir(), "punie-tokenizer-"));
+  const directory = await temporaryDirectory("tokenizer");
   await cp(join(TINY, "tokenizer_config.json"), join(directory, "tokenizer_config.json"));
   const spec = JSON.parse(await readFile(join(TINY, "tokenizer.json"), "utf8"));
   spec.normalizer = null;

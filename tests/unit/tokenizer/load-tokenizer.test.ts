@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasTokenizer, loadTokenizer } from "../../../src/tokenizer/load-tokenizer.js";
 import type { Tokenizer } from "../../../src/tokenizer/tokenizer.js";
+import { temporaryDirectory } from "../../helpers/temporary-directory.js";
 import { goldens, QWEN, TINY } from "./goldens.js";
 
 interface Spec {
@@ -17,7 +17,7 @@ async function tinySpec(): Promise<Spec> {
 }
 
 async function directoryWith(files: Record<string, unknown>): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "punie-tokenizer-"));
+  const directory = await temporaryDirectory("tokenizer");
   for (const [name, content] of Object.entries(files)) {
     await writeFile(join(directory, name), typeof content === "string" ? content : JSON.stringify(content));
   }

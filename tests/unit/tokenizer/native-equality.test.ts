@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadBinding } from "../../../src/native/binding.js";
 import { loadTokenizer } from "../../../src/tokenizer/load-tokenizer.js";
 import type { Tokenizer } from "../../../src/tokenizer/tokenizer.js";
+import { temporaryDirectory } from "../../helpers/temporary-directory.js";
 import { createRandom, directoryOf, goldens, QWEN, TINY } from "./goldens.js";
 
 type Json = Record<string, unknown>;
@@ -31,7 +31,7 @@ const startOfText = {
 /** A real vocabulary or the tiny one, changed; and a tokenizer_config.json. */
 async function directoryWith(base: string, change: (spec: Json) => Json, config: Json = {}): Promise<string> {
   const spec = JSON.parse(await readFile(join(base, "tokenizer.json"), "utf8"));
-  const directory = await mkdtemp(join(tmpdir(), "punie-tokenizer-"));
+  const directory = await temporaryDirectory("tokenizer");
   await writeFile(join(directory, "tokenizer.json"), JSON.stringify(change(spec)));
   await writeFile(join(directory, "tokenizer_config.json"), JSON.stringify(config));
   return directory;
