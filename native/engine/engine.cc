@@ -124,7 +124,8 @@ void Engine::run() {
 }
 
 void Engine::load_and_serve() {
-  const io::TensorStore store(spec_.files, spec_.tensors);
+  io::TensorStore store(spec_.files, spec_.tensors);
+  store.read_ahead();
   const nn::LeasedStream stream(options_.device == Device::gpu ? mx::Device::gpu : mx::Device::cpu);
   nn::Runtime runtime{.stream = stream.get(),
                       .use_kernels = options_.device == Device::cpu && !options_.stock_ops,

@@ -23,6 +23,11 @@ class MappedFile {
   std::size_t size() const { return size_; }
   const std::string& path() const { return path_; }
 
+  /// Reads `bytes` from `offset`, a multiple of the page size, into memory and maps them, as far as the file goes;
+  /// returns once they are there. False where they can't be read, which raises no signal, and where the system has no
+  /// such call: Linux has one from 5.14 on.
+  bool populate(std::size_t offset, std::size_t bytes) const;
+
   /// One system call. Throws MODEL_CORRUPT when the file is shorter than it was or a page of it could not be read:
   /// what was read of it since the last check is worth nothing then.
   void check() const;

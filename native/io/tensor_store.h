@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "io/mapped_file.h"
+#include "io/read_ahead.h"
 
 namespace punie::io {
 
@@ -50,6 +52,8 @@ class TensorStore {
   /// Throws MODEL_CORRUPT.
   TensorStore(const std::vector<FileInfo>& files, const std::vector<TensorInfo>& tensors);
 
+  /// Brings the files into memory beside other work: see ReadAhead.
+  void read_ahead() { read_ahead_.emplace(files_); }
   /// Checks every file: see MappedFile.
   void check_files() const;
 
@@ -60,6 +64,7 @@ class TensorStore {
  private:
   std::vector<std::shared_ptr<const MappedFile>> files_;
   std::unordered_map<std::string, Tensor> tensors_;
+  std::optional<ReadAhead> read_ahead_;
 };
 
 }  // namespace punie::io
