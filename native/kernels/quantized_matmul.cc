@@ -88,6 +88,18 @@ void multiply_rounded(const QuantizedMatrix& w, const InputLayout& layout, const
   kernel().multiply(w, layout, rounded, bias, y, begin, end, scratch);
 }
 
+int64_t prefetch_rows(const QuantizedMatrix& w, int64_t begin, int64_t end) {
+  const auto prefetch = [&](const void* from, int64_t row_bytes) {
+    const char* at = static_cast<const char*>(from) + begin * row_bytes;
+    const int64_t bytes = (end - begin) * row_bytes;
+    for (int64_t line = 0; line < bytes; line += line_bytes) __builtin_prefetch(at + line, 0, 2);  // into L2
+    return bytes;
+  };
+  const int64_t row_scale_bytes = w.cols / w.group_size * scale_bytes(w);
+  return prefetch(w.weight, w.cols * w.bits / 8) + prefetch(w.scales, row_scale_bytes) +
+         (w.biases != nullptr ? prefetch(w.biases, row_scale_bytes) : 0);
+}
+
 void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
                       const Parallel& parallel) {
   if (n <= 0) return;

@@ -68,6 +68,9 @@ int64_t most_input_floats(const InputFormat& format);
 void multiply_rounded(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
                       float* y, int64_t begin, int64_t end);
 
+/// Asks memory for rows [begin, end), and returns how many bytes they are.
+int64_t prefetch_rows(const QuantizedMatrix& w, int64_t begin, int64_t end);
+
 /// y[n, rows] = x[n, cols] · dequantized(w)ᵀ + bias[rows], x rounded to 16 bits (see rounded_inputs.h).
 void quantized_matmul(const QuantizedMatrix& w, const float* x, int64_t n, const float* bias, float* y,
                       const Parallel& parallel);

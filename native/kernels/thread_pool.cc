@@ -23,6 +23,9 @@ constexpr auto job_spin_time = std::chrono::microseconds(400);
 /// After this a helper leaves a job if another one waits.
 constexpr auto helping_time = std::chrono::milliseconds(2);
 
+/// What a thread that waits asks of memory: no more than a core's own second cache has room for.
+constexpr int64_t most_prefetched_bytes = 256 << 10;
+
 void pause_cpu() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -134,6 +137,26 @@ struct ThreadPool::Job {
       piece = take(slots[static_cast<size_t>((own + i) % count)], index, true);
     return piece;
   }
+
+  /// The first piece of a slot's share of a step; of the slot after the last, the number of pieces.
+  int64_t first_piece(uint32_t index, int slot) const {
+    return pieces(index) * slot / static_cast<int64_t>(slots.size());
+  }
+
+  /// Until `done()`, asks memory for the first of a slot's share of the next step that is worth it.
+  template <class Condition>
+  void prefetch_after(uint32_t index, int slot, Condition done) const {
+    do {
+      if (++index >= steps.size()) return;
+    } while (!steps[index].prefetch);
+    const Step& s = steps[index];
+    const int64_t end = std::min(first_piece(index, slot + 1) * grain(index), s.count);
+    int64_t bytes = 0;
+    for (int64_t item = first_piece(index, slot) * grain(index); item < end && bytes < most_prefetched_bytes; ++item) {
+      if (done()) return;
+      bytes += s.prefetch(item);
+    }
+  }
 };
 
 ThreadPool& ThreadPool::shared() {
@@ -181,10 +204,11 @@ void ThreadPool::advance(Job& job, uint32_t step) {
   if (step >= end || job.cancelled()) {
     job.step.store(end, std::memory_order_seq_cst);
   } else {
-    const auto pieces = static_cast<uint64_t>(job.pieces(step)), count = uint64_t{job.slots.size()};
     job.done.store(0, std::memory_order_relaxed);
-    for (uint64_t i = 0; i < count; ++i) {
-      job.slots[i].left.store(pack(step, pieces * i / count, pieces * (i + 1) / count), std::memory_order_release);
+    for (int i = 0; i < static_cast<int>(job.slots.size()); ++i) {
+      const auto first = static_cast<uint64_t>(job.first_piece(step, i));
+      const auto last = static_cast<uint64_t>(job.first_piece(step, i + 1));
+      job.slots[static_cast<size_t>(i)].left.store(pack(step, first, last), std::memory_order_release);
     }
     job.step.store(step, std::memory_order_seq_cst);
     if (job.helpers.load(std::memory_order_relaxed) < job.most_helpers()) {
@@ -212,7 +236,7 @@ bool ThreadPool::participate(Job& job, int slot, bool caller) {
     for (int64_t piece; (piece = job.take(slot, step)) >= 0; ++finished) job.run_piece(step, piece, mutex_);
     if (finished > 0 && job.done.fetch_add(finished, std::memory_order_acq_rel) + finished == job.pieces(step)) {
       advance(job, step + 1);
-    } else if (!wait_for_step(job, step, caller)) {
+    } else if (!wait_for_step(job, slot, step, caller)) {
       return false;
     }
     const bool others_wait = !caller && callers_.load(std::memory_order_relaxed) > 1;
@@ -221,8 +245,9 @@ bool ThreadPool::participate(Job& job, int slot, bool caller) {
   return true;
 }
 
-bool ThreadPool::wait_for_step(Job& job, uint32_t step, bool caller) {
+bool ThreadPool::wait_for_step(Job& job, int slot, uint32_t step, bool caller) {
   const auto changed = [&] { return job.step.load(std::memory_order_seq_cst) != step; };
+  job.prefetch_after(step, slot, changed);
   if (spin_until(step_spin_time, changed)) return true;
   if (!caller) return false;
   std::unique_lock lock(mutex_);

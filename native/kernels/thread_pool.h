@@ -15,6 +15,9 @@ struct Step {
   int64_t count;
   int64_t grain;
   std::function<void(int64_t begin, int64_t end)> run;
+  /// Asks memory for what `run` will read of one item, and returns how many bytes that is; may be empty. A thread that
+  /// waits for an earlier step to end calls it for items that will be its own, and may be in the middle of it then.
+  std::function<int64_t(int64_t item)> prefetch = {};
 
   int64_t pieces() const { return grain > 0 ? (count + grain - 1) / grain : count; }
 };
@@ -54,7 +57,7 @@ class ThreadPool {
   void wait_for_job(uint64_t seen);
   void advance(Job& job, uint32_t step);
   bool participate(Job& job, int slot, bool caller);
-  bool wait_for_step(Job& job, uint32_t step, bool caller);
+  bool wait_for_step(Job& job, int slot, uint32_t step, bool caller);
 
   std::mutex mutex_;
   std::condition_variable job_added_;

@@ -39,6 +39,10 @@ class QuantizedKernelMatrix : public KernelMatrix {
     };
   }
 
+  std::int64_t prefetch(std::int64_t begin, std::int64_t end) const override {
+    return kernels::prefetch_rows(view_, begin, end);
+  }
+
   Tensor rows(Pass& pass, TokenIds ids) const override {
     return rows_with(
         pass, std::get<std::vector<std::int32_t>>(std::move(ids)),

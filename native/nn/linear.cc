@@ -13,10 +13,21 @@ constexpr std::int64_t kPanelRows = kernels::panel_rows;
 
 /// A layer's part of a step: its panels of rows come after those of the layers before it.
 struct Part {
+  const Matrix* weight;
   Matrix::Product product;
   std::int64_t rows;
   std::int64_t first_panel;
 };
+
+/// `visit(part, begin, end)` for the rows of each part that panels [begin, end) have.
+template <typename Visit>
+void visit_rows(const std::vector<Part>& parts, std::int64_t begin, std::int64_t end, Visit visit) {
+  for (const auto& part : parts) {
+    const auto from = std::max<std::int64_t>(0, (begin - part.first_panel) * kPanelRows);
+    const auto to = std::min(part.rows, (end - part.first_panel) * kPanelRows);
+    if (from < to) visit(part, from, to);
+  }
+}
 
 struct Factor {
   const Matrix* weight;
@@ -30,17 +41,25 @@ std::vector<Tensor> multiply(Pass& pass, const Tensor& x, std::span<const Factor
   for (const auto& [weight, bias] : factors) {
     const auto out = weight->out_features();
     auto& y = results.emplace_back(pass.make(x.rows(), out));
-    parts.push_back({weight->product(pass, x, *bias ? (*bias)->data<float>() : nullptr, y.data()), out, panels});
+    parts.push_back(
+        {weight, weight->product(pass, x, *bias ? (*bias)->data<float>() : nullptr, y.data()), out, panels});
     panels += panels_of(out);
   }
-  const auto grain = panel_grain(panels, pass.runtime().parallel.threads);
-  pass.step(panels, grain, [parts = std::move(parts)](std::int64_t begin, std::int64_t end) {
-    for (const auto& [product, rows, first] : parts) {
-      const auto from = std::max<std::int64_t>(0, (begin - first) * kPanelRows);
-      const auto to = std::min(rows, (end - first) * kPanelRows);
-      if (from < to) product(from, to);
-    }
-  });
+  const auto shared = std::make_shared<const std::vector<Part>>(std::move(parts));
+  pass.step({.count = panels,
+             .grain = panel_grain(panels, pass.runtime().parallel.threads),
+             .run =
+                 [shared](std::int64_t begin, std::int64_t end) {
+                   visit_rows(*shared, begin, end,
+                              [](const Part& part, auto from, auto to) { part.product(from, to); });
+                 },
+             .prefetch =
+                 [shared](std::int64_t panel) {
+                   std::int64_t bytes = 0;
+                   visit_rows(*shared, panel, panel + 1,
+                              [&](const Part& part, auto from, auto to) { bytes += part.weight->prefetch(from, to); });
+                   return bytes;
+                 }});
   return results;
 }
 

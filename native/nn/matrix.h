@@ -31,6 +31,8 @@ class Matrix {
   /// kernels::panel_rows. What it needs of x beside x's data is added to the pass.
   using Product = std::function<void(std::int64_t begin, std::int64_t end)>;
   virtual Product product(Pass& pass, const Tensor& x, const float* bias, float* y) const;
+  /// Asks memory for rows [begin, end), and returns how many bytes they are; 0 of a kind that does not.
+  virtual std::int64_t prefetch(std::int64_t, std::int64_t) const { return 0; }
 };
 
 /// The tensors of one matrix; `scales` only where it is quantized, `biases` where that is affine. Shapes have been

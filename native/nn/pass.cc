@@ -35,7 +35,11 @@ Pass::Pass(const Runtime& runtime, Batch batch, const Adapter* adapter)
 Tensor Pass::make(std::int64_t rows, std::int64_t cols) { return {runtime_.buffers->take(rows * cols), rows, cols}; }
 
 void Pass::step(std::int64_t count, std::int64_t grain, std::function<void(std::int64_t, std::int64_t)> run) {
-  steps_.push_back({count, grain, std::move(run)});
+  step({.count = count, .grain = grain, .run = std::move(run)});
+}
+
+void Pass::step(kernels::Step step) {
+  steps_.push_back(std::move(step));
   runtime_.buffers->step_added();
   row_parts_ = nullptr;
 }

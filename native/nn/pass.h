@@ -55,8 +55,9 @@ class Pass {
   // For layers that use the kernels.
 
   Tensor make(std::int64_t rows, std::int64_t cols);
-  /// Work on [0, count), in pieces of at most `grain`, by all threads.
+  /// Work on [0, count), in pieces of at most `grain`, by all threads; see kernels::Step.
   void step(std::int64_t count, std::int64_t grain, std::function<void(std::int64_t, std::int64_t)> run);
+  void step(kernels::Step step);
   /// Work on each of `rows` rows by itself; pieces begin at multiples of kernels::piece_rows(). Neighbours of this kind
   /// with the same rows become one step.
   void row_step(std::int64_t rows, std::function<void(std::int64_t, std::int64_t)> run);

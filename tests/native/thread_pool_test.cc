@@ -111,6 +111,32 @@ const Test in_order("the steps of a job run one after another, each after all pi
   }
 });
 
+const Test prefetched(
+    "a thread that waits asks for the first items of its share of a later step, and for no more than fit", [] {
+      constexpr int64_t count = 100;
+      constexpr int64_t item_bytes = 64 << 10;
+      std::vector<std::atomic<int>> asked(count), done(count);
+      std::atomic<int64_t> items{0};
+      const auto wait_for_prefetch = [&](int64_t begin, int64_t) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (begin == 0 && items == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+      };
+      const kernels::Step steps[] = {{2, 1, wait_for_prefetch},
+                                     {2, 1, [](int64_t, int64_t) {}},
+                                     {count, 1, [&](int64_t begin, int64_t) { ++done[static_cast<size_t>(begin)]; },
+                                      [&](int64_t item) {
+                                        ++asked[static_cast<size_t>(item)];
+                                        ++items;
+                                        return item_bytes;
+                                      }}};
+      ThreadPool::shared().run(2, steps);
+      check(items > 0, "nothing was asked for");
+      for (const auto& times : done) check(times == 1, "an item was left out or repeated");
+      for (size_t item = 0; item < count; ++item) {
+        if (asked[item] > 0) check(item % (count / 2) < 4, "item " + std::to_string(item) + " was asked for");
+      }
+    });
+
 const Test stopped("a job that is told to stop leaves out what had not begun", [] {
   std::atomic<bool> stop{false};
   std::atomic<int> later{0};
