@@ -58,6 +58,22 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+bool MappedFile::seems_in_memory() const {
+#ifdef __linux__
+  constexpr std::size_t kSamples = 64;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto pages = (size_ + page - 1) / page;
+  for (std::size_t i = 0; i <= kSamples && pages > 0; ++i) {
+    unsigned char there = 0;
+    auto* at = const_cast<std::byte*>(data_) + (pages - 1) * i / kSamples * page;
+    if (::mincore(at, 1, &there) != 0 || (there & 1) == 0) return false;
+  }
+  return true;
+#else
+  return false;
+#endif
+}
+
 bool MappedFile::populate(std::size_t offset, std::size_t bytes) const {
 #ifdef __linux__
   if (offset >= size_) return true;

@@ -23,6 +23,9 @@ class MappedFile {
   std::size_t size() const { return size_; }
   const std::string& path() const { return path_; }
 
+  /// Whether all of it seems to be in the system's memory, by some of its pages. Of another user's file that this one
+  /// may not write Linux says so in any case.
+  bool seems_in_memory() const;
   /// Reads `bytes` from `offset`, a multiple of the page size, into memory and maps them, as far as the file goes;
   /// returns once they are there. False where they can't be read, which raises no signal, and where the system has no
   /// such call: Linux has one from 5.14 on.

@@ -15,7 +15,11 @@ constexpr std::size_t kWindow = std::size_t{8} << 20;
 
 }  // namespace
 
-ReadAhead::ReadAhead(std::vector<std::shared_ptr<const MappedFile>> files) : files_(std::move(files)) {
+ReadAhead::ReadAhead(const std::vector<std::shared_ptr<const MappedFile>>& files) {
+  for (const auto& file : files) {
+    if (!file->seems_in_memory()) files_.push_back(file);
+  }
+  if (files_.empty()) return;
   try {
     while (threads_.size() < kThreads) threads_.emplace_back([this] { read(); });
   } catch (const std::system_error&) {

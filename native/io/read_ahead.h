@@ -13,10 +13,11 @@ namespace punie::io {
 
 /// Brings mapped files into memory from their beginnings on, beside whatever else is done. A model that has not been
 /// read since the machine was started comes from the disk at the disk's rate: whoever waits for one page after another
-/// gets half of it. It is help, and nothing waits for it: what can't be read is left to its reader.
+/// gets half of it. Files that seem to be in memory are left alone: to map their pages would take time from
+/// what else is done. It is help, and nothing waits for it: what can't be read is left to its reader.
 class ReadAhead {
  public:
-  explicit ReadAhead(std::vector<std::shared_ptr<const MappedFile>> files);
+  explicit ReadAhead(const std::vector<std::shared_ptr<const MappedFile>>& files);
   /// Ends it, within a window's time.
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;

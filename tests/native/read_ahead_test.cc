@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "check.h"
 
@@ -42,15 +43,37 @@ std::size_t mapped_bytes(const io::MappedFile& file) {
 }
 
 #if defined(__linux__)
+/// A path of a mapped file, which may have no name.
+std::string link_to(const io::MappedFile& file) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code none;
+    if (std::filesystem::read_symlink(entry, none) == file.path() + " (deleted)") return entry.path();
+  }
+  check(false, "the file is not open");
+  return "";
+}
+
 const Test whole("files are brought into memory without being touched", [] {
   const std::vector files{mapped_file(kBytes, kBytes), mapped_file(kBytes, kBytes)};
   if (!files[0]->populate(0, 1)) return;  // Linux before 5.14
-  check(mapped_bytes(*files[1]) == 0, "nothing is there before");
+  check(mapped_bytes(*files[1]) == 0 && !files[1]->seems_in_memory(), "nothing is there before");
   const io::ReadAhead reading(files);
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   const auto done = [&] { return mapped_bytes(*files[0]) + mapped_bytes(*files[1]) == 2 * kBytes; };
   while (!done() && std::chrono::steady_clock::now() < end) ::usleep(1000);
   check(done(), std::to_string(mapped_bytes(*files[0])) + " and " + std::to_string(mapped_bytes(*files[1])) + " bytes");
+  check(files[0]->seems_in_memory() && files[1]->seems_in_memory(), "and the system has it");
+});
+
+const Test there("a file that is in memory is left alone", [] {
+  const auto file = mapped_file(kBytes, kBytes);
+  if (!file->populate(0, kBytes)) return;
+  const auto again = std::make_shared<const io::MappedFile>(link_to(*file), kBytes);
+  check(again->seems_in_memory(), "it is in memory");
+  {
+    const io::ReadAhead reading({again});
+  }
+  check(mapped_bytes(*again) == 0, "it was mapped");
 });
 #endif
 
