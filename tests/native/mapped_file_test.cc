@@ -12,40 +12,25 @@
 
 #include "check.h"
 #include "error.h"
+#include "temporary_file.h"
 
 namespace punie::tests {
 namespace {
 
 constexpr std::size_t kPages = 64;
 
-/// A file of ones that goes away with the object.
-class TemporaryFile {
+/// A file of ones.
+class FileOfOnes : public TemporaryFile {
  public:
-  TemporaryFile() : page_(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))) {
-    char name[] = "/tmp/punie-mapped-XXXXXX";
-    fd_ = ::mkstemp(name);
-    path_ = name;
+  FileOfOnes() : TemporaryFile(0), page_(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))) {
     const std::vector<char> ones(bytes(), 1);
-    check(::write(fd_, ones.data(), ones.size()) == static_cast<ssize_t>(ones.size()), "the file is written");
-  }
-  ~TemporaryFile() {
-    ::close(fd_);
-    remove_name();
+    check(::write(descriptor(), ones.data(), ones.size()) == static_cast<ssize_t>(ones.size()), "the file is written");
   }
   std::size_t page() const { return page_; }
   std::size_t bytes() const { return kPages * page_; }
-  const std::string& path() const { return path_; }
-  int descriptor() const { return fd_; }
-  /// What is open or mapped stays. For a process that ends without destructors.
-  void remove_name() const { ::unlink(path_.c_str()); }
-  void resize(std::size_t bytes) const {
-    check(::ftruncate(fd_, static_cast<off_t>(bytes)) == 0, "the file is resized");
-  }
 
  private:
   std::size_t page_;
-  int fd_;
-  std::string path_;
 };
 
 std::size_t sum(const io::MappedFile& file) {
@@ -76,7 +61,7 @@ int end_of(const std::function<void()>& run) {
 }
 
 /// Reads a page that lies beyond the end of a file mapped without a guard.
-void read_beyond_the_end(const TemporaryFile& file) {
+void read_beyond_the_end(const FileOfOnes& file) {
   const auto* at =
       static_cast<const volatile char*>(::mmap(nullptr, file.bytes(), PROT_READ, MAP_PRIVATE, file.descriptor(), 0));
   file.resize(0);
@@ -86,14 +71,14 @@ void read_beyond_the_end(const TemporaryFile& file) {
 void use_default_handler() { ::signal(SIGBUS, SIG_DFL); }
 
 const Test whole("a mapped file that is as it was passes its check", [] {
-  const TemporaryFile file;
+  const FileOfOnes file;
   const io::MappedFile mapped(file.path(), file.bytes());
   check(sum(mapped) == file.bytes(), "it reads as it was written");
   check(failure_of(mapped).empty(), failure_of(mapped));
 });
 
 const Test cut("a file cut short while mapped reads as zeros and fails its check", [] {
-  const TemporaryFile file;
+  const FileOfOnes file;
   const io::MappedFile mapped(file.path(), file.bytes());
   file.resize(file.page() * 3);
   check(sum(mapped) == file.page() * 3, "what is left reads as it was, the rest as zeros");
@@ -102,7 +87,7 @@ const Test cut("a file cut short while mapped reads as zeros and fails its check
 });
 
 const Test cut_and_grown("a file cut short and made longer again fails its check once a page could not be read", [] {
-  const TemporaryFile file;
+  const FileOfOnes file;
   const io::MappedFile mapped(file.path(), file.bytes());
   file.resize(0);
   check(sum(mapped) == 0, "it reads as zeros");
@@ -112,7 +97,7 @@ const Test cut_and_grown("a file cut short and made longer again fails its check
 
 const Test threads("threads that meet the missing pages at once all go on", [] {
   for (int round = 0; round < 20; ++round) {
-    const TemporaryFile file;
+    const FileOfOnes file;
     const io::MappedFile mapped(file.path(), file.bytes());
     std::vector<std::jthread> readers;
     for (int i = 0; i < 4; ++i) readers.emplace_back([&] { static_cast<void>(sum(mapped)); });
@@ -123,19 +108,19 @@ const Test threads("threads that meet the missing pages at once all go on", [] {
 
 const Test fresh("a file is mapped anew after another was cut short", [] {
   {
-    const TemporaryFile file;
+    const FileOfOnes file;
     const io::MappedFile mapped(file.path(), file.bytes());
     file.resize(0);
     static_cast<void>(sum(mapped));
   }
-  const TemporaryFile file;
+  const FileOfOnes file;
   const io::MappedFile mapped(file.path(), file.bytes());
   check(sum(mapped) == file.bytes(), "it reads as it was written");
   check(failure_of(mapped).empty(), failure_of(mapped));
 });
 
 const Test removed("a file that was removed reads as it was", [] {
-  const auto file = std::make_unique<TemporaryFile>();
+  const auto file = std::make_unique<FileOfOnes>();
   const auto bytes = file->bytes();
   const io::MappedFile mapped(file->path(), bytes);
   file->remove_name();
@@ -144,8 +129,8 @@ const Test removed("a file that was removed reads as it was", [] {
 });
 
 const Test foreign("SIGBUS from memory that is not ours ends the process, as without us", [] {
-  const TemporaryFile file;
-  const TemporaryFile other;
+  const FileOfOnes file;
+  const FileOfOnes other;
   const auto end = end_of([&] {
     use_default_handler();
     const io::MappedFile mapped(other.path(), other.bytes());
@@ -155,7 +140,7 @@ const Test foreign("SIGBUS from memory that is not ours ends the process, as wit
 });
 
 const Test sent("SIGBUS that was sent ends the process, as without us", [] {
-  const TemporaryFile file;
+  const FileOfOnes file;
   const auto end = end_of([&] {
     use_default_handler();
     const io::MappedFile mapped(file.path(), file.bytes());
@@ -184,8 +169,8 @@ void run_with_own_bus_handler() {
   action.sa_sigaction = [](int, siginfo_t*, void*) { ::_exit(expected != 0 ? own_handler_exit_code : 1); };
   action.sa_flags = SA_SIGINFO;
   ::sigaction(SIGBUS, &action, nullptr);
-  const TemporaryFile file;
-  const TemporaryFile other;
+  const FileOfOnes file;
+  const FileOfOnes other;
   const io::MappedFile mapped(other.path(), other.bytes());
   file.remove_name();
   other.remove_name();

@@ -1,33 +1,25 @@
 #include "io/read_ahead.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
+#include <memory>
 
 #include "check.h"
+#include "temporary_file.h"
 
 namespace punie::tests {
 namespace {
 
 constexpr std::size_t kBytes = std::size_t{20} << 20;  // some windows and a part of one
 
-/// A file of `bytes` zeros without a name, once it is mapped.
-std::shared_ptr<const io::MappedFile> mapped_file(std::size_t bytes, std::size_t cut_to) {
-  char name[] = "/tmp/punie-read-ahead-XXXXXX";
-  const int fd = ::mkstemp(name);
-  check(::ftruncate(fd, static_cast<off_t>(bytes)) == 0, "the file is made");
-  auto mapped = std::make_shared<const io::MappedFile>(name, bytes);
-  check(::ftruncate(fd, static_cast<off_t>(cut_to)) == 0, "the file is cut");
-  ::unlink(name);
-  ::close(fd);
-  return mapped;
+std::shared_ptr<const io::MappedFile> map(const TemporaryFile& file) {
+  return std::make_shared<const io::MappedFile>(file.path(), kBytes);
 }
 
+#if defined(__linux__)
 /// Bytes of the mapping that this process would reach without a page fault.
 std::size_t mapped_bytes(const io::MappedFile& file) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -42,19 +34,9 @@ std::size_t mapped_bytes(const io::MappedFile& file) {
   return bytes;
 }
 
-#if defined(__linux__)
-/// A path of a mapped file, which may have no name.
-std::string link_to(const io::MappedFile& file) {
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code none;
-    if (std::filesystem::read_symlink(entry, none) == file.path() + " (deleted)") return entry.path();
-  }
-  check(false, "the file is not open");
-  return "";
-}
-
 const Test whole("files are brought into memory without being touched", [] {
-  const std::vector files{mapped_file(kBytes, kBytes), mapped_file(kBytes, kBytes)};
+  const TemporaryFile one(kBytes), other(kBytes);
+  const std::vector files{map(one), map(other)};
   if (!files[0]->populate(0, 1)) return;  // Linux before 5.14
   check(mapped_bytes(*files[1]) == 0 && !files[1]->seems_in_memory(), "nothing is there before");
   const io::ReadAhead reading(files);
@@ -66,9 +48,9 @@ const Test whole("files are brought into memory without being touched", [] {
 });
 
 const Test there("a file that is in memory is left alone", [] {
-  const auto file = mapped_file(kBytes, kBytes);
-  if (!file->populate(0, kBytes)) return;
-  const auto again = std::make_shared<const io::MappedFile>(link_to(*file), kBytes);
+  const TemporaryFile file(kBytes);
+  if (!map(file)->populate(0, kBytes)) return;
+  const auto again = map(file);
   check(again->seems_in_memory(), "it is in memory");
   {
     const io::ReadAhead reading({again});
@@ -78,14 +60,17 @@ const Test there("a file that is in memory is left alone", [] {
 #endif
 
 const Test part("a part beyond the end is read as far as there is something", [] {
-  const auto file = mapped_file(kBytes, kBytes);
+  const TemporaryFile zeros(kBytes);
+  const auto file = map(zeros);
   if (!file->populate(0, kBytes)) return;
   check(file->populate(kBytes - 4096 * 16, kBytes), "the last pages");
   check(file->populate(2 * kBytes, kBytes), "nothing at all");
 });
 
 const Test cut("a file that was cut short is no harm to who reads it ahead", [] {
-  const auto file = mapped_file(kBytes, 4096);
+  const TemporaryFile zeros(kBytes);
+  const auto file = map(zeros);
+  zeros.resize(4096);
   check(!file->populate(kBytes / 2, kBytes), "what is gone can't be read");
   const io::ReadAhead reading({file});
   check(file->data()[kBytes - 1] == std::byte{0}, "and reads as zeros");
@@ -93,14 +78,16 @@ const Test cut("a file that was cut short is no harm to who reads it ahead", [] 
 
 const Test early("what is read ahead may be let go of at any time", [] {
   for (int i = 0; i < 50; ++i) {
-    auto file = mapped_file(kBytes, kBytes);
-    const io::ReadAhead reading({std::move(file)});
+    const TemporaryFile file(kBytes);
+    const io::ReadAhead reading({map(file)});
   }
 });
 
 const Test nothing("nothing is read ahead of no files and of an empty one", [] {
   const io::ReadAhead none({});
-  const io::ReadAhead empty({mapped_file(0, 0), mapped_file(4096, 4096)});
+  const TemporaryFile nothing(0), page(4096);
+  const io::ReadAhead empty({std::make_shared<const io::MappedFile>(nothing.path(), 0),
+                             std::make_shared<const io::MappedFile>(page.path(), 4096)});
 });
 
 }  // namespace
