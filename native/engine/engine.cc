@@ -10,6 +10,7 @@
 #include "engine/process_exit.h"
 #include "engine/scheduler.h"
 #include "error.h"
+#include "io/read_ahead.h"
 #include "models/registry.h"
 #include "nn/leased_stream.h"
 #include "nn/weights.h"
@@ -124,8 +125,8 @@ void Engine::run() {
 }
 
 void Engine::load_and_serve() {
-  io::TensorStore store(spec_.files, spec_.tensors);
-  store.read_ahead();
+  const io::TensorStore store(spec_.files, spec_.tensors);
+  const io::ReadAhead read_ahead(store.files());
   const nn::LeasedStream stream(options_.device == Device::gpu ? mx::Device::gpu : mx::Device::cpu);
   nn::Runtime runtime{.stream = stream.get(),
                       .use_kernels = options_.device == Device::cpu && !options_.stock_ops,

@@ -3,13 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "io/mapped_file.h"
-#include "io/read_ahead.h"
 
 namespace punie::io {
 
@@ -52,11 +50,10 @@ class TensorStore {
   /// Throws MODEL_CORRUPT.
   TensorStore(const std::vector<FileInfo>& files, const std::vector<TensorInfo>& tensors);
 
-  /// Brings the files into memory beside other work: see ReadAhead.
-  void read_ahead() { read_ahead_.emplace(files_); }
   /// Checks every file: see MappedFile.
   void check_files() const;
 
+  const std::vector<std::shared_ptr<const MappedFile>>& files() const { return files_; }
   /// nullptr when there is none.
   const Tensor* find(const std::string& name) const;
   const std::unordered_map<std::string, Tensor>& tensors() const { return tensors_; }
@@ -64,7 +61,6 @@ class TensorStore {
  private:
   std::vector<std::shared_ptr<const MappedFile>> files_;
   std::unordered_map<std::string, Tensor> tensors_;
-  std::optional<ReadAhead> read_ahead_;
 };
 
 }  // namespace punie::io
