@@ -1,15 +1,11 @@
 #include "nn/linear.h"
 
-#include <algorithm>
-
 #include "nn/adapter.h"
 #include "nn/panels.h"
 
 namespace punie::nn {
 
 namespace {
-
-constexpr std::int64_t kPanelRows = kernels::panel_rows;
 
 /// A layer's part of a step: its panels of rows come after those of the layers before it.
 struct Part {
@@ -23,8 +19,7 @@ struct Part {
 template <typename Visit>
 void visit_rows(const std::vector<Part>& parts, std::int64_t begin, std::int64_t end, Visit visit) {
   for (const auto& part : parts) {
-    const auto from = std::max<std::int64_t>(0, (begin - part.first_panel) * kPanelRows);
-    const auto to = std::min(part.rows, (end - part.first_panel) * kPanelRows);
+    const auto [from, to] = rows_of_panels(begin, end, part.first_panel, part.rows);
     if (from < to) visit(part, from, to);
   }
 }

@@ -10,8 +10,6 @@ namespace punie::nn {
 
 namespace {
 
-constexpr std::int64_t kPanelRows = kernels::panel_rows;
-
 /// Who goes where: found while the pass runs.
 struct Routing {
   std::vector<std::int32_t> ids;  // [row][choice]
@@ -59,8 +57,7 @@ void multiply_groups(Pass& pass, const std::shared_ptr<Routing>& routing, std::i
       std::int64_t first = index * panels;
       for (const auto& [matrices, x, prepared, y] : products) {
         const auto rows = matrices->out_features();
-        const auto from = std::max<std::int64_t>(0, (begin - first) * kPanelRows);
-        const auto to = std::min(rows, (group_end - first) * kPanelRows);
+        const auto [from, to] = rows_of_panels(begin, group_end, first, rows);
         if (from < to) {
           matrices->multiply_columns(group.expert, x + group.first_slot * matrices->in_features(),
                                      prepared.of(group, index), group.slots, y + group.first_slot * rows, from, to);
