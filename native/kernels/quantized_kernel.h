@@ -47,7 +47,13 @@ namespace {
 template <class V>
 class QuantizedProduct {
  public:
-  static constexpr KernelShape shape{V::lanes, V::most_inputs, V::alone, V::most_bytes, V::crosses ? 12 : 0, 0, 12};
+  static constexpr KernelShape shape{.lanes = V::lanes,
+                                     .most_inputs = V::most_inputs,
+                                     .alone = V::alone,
+                                     .most_bytes = V::most_bytes,
+                                     .least_crossed = V::crosses ? 12 : 0,
+                                     .least_tiled = 0,
+                                     .piece_rows = 12};
   static_assert(shape.piece_rows % V::most_inputs == 0 && shape.piece_rows % crossed_inputs == 0);
 
   static int64_t scratch_floats(const InputLayout& layout) {
