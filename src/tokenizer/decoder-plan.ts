@@ -4,6 +4,7 @@
  * tokens are text with "▁" for a space and `<0xAB>` for a single byte.
  */
 import { PunieError } from "../errors.js";
+import type { Component } from "./component-spec.js";
 import type { TokenizerJson } from "./tokenizer-spec.js";
 
 export interface PiecesPlan {
@@ -22,11 +23,9 @@ export interface PiecesPlan {
 
 export type DecoderPlan = { kind: "byte-level" } | PiecesPlan;
 
-type Component = { type: string; [key: string]: unknown };
-
 /** Throws `MODEL_UNSUPPORTED` for a decoder that is neither family's. */
 export function planDecoder(spec: TokenizerJson): DecoderPlan {
-  const decoder = spec.decoder as Component | null;
+  const decoder = spec.decoder;
   if (decoder === null) return { kind: "pieces", replacements: [], byteFallback: false, separator: " " };
   const steps = flatten(decoder);
   if (steps.length === 1 && steps[0]?.type === "ByteLevel") return { kind: "byte-level" };
@@ -47,7 +46,7 @@ export function planDecoder(spec: TokenizerJson): DecoderPlan {
 
 function flatten(decoder: Component): Component[] {
   if (decoder.type !== "Sequence") return [decoder];
-  return (Array.isArray(decoder.decoders) ? (decoder.decoders as Component[]) : []).flatMap(flatten);
+  return (decoder.decoders as Component[]).flatMap(flatten);
 }
 
 function addStep(plan: PiecesPlan, step: Component, fused: boolean): boolean {

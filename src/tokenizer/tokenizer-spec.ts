@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { PunieError } from "../errors.js";
+import { type Component, decoder, normalizer, postProcessor, preTokenizer } from "./component-spec.js";
 import { readModelJson } from "./read-model-file.js";
 
 /** Real ones have up to 20 MiB (Gemma 3). */
@@ -23,13 +24,21 @@ const addedToken = z.looseObject({
   id,
   content: z.string().min(1),
   special: z.boolean().default(false),
+  single_word: z.boolean().nullish(),
+  lstrip: z.boolean().nullish(),
+  rstrip: z.boolean().nullish(),
+  normalized: z.boolean().nullish(),
 });
-
-const component = z.looseObject({ type: z.string() }).nullable().default(null);
 
 const tokenizerJson: z.ZodType<TokenizerJson> = z.looseObject({
   model: z.looseObject({
     type: z.string().default("BPE"),
+    unk_token: z.string().nullish(),
+    end_of_word_suffix: z.string().nullish(),
+    continuing_subword_suffix: z.string().nullish(),
+    byte_fallback: z.boolean().nullish(),
+    fuse_unk: z.boolean().nullish(),
+    ignore_merges: z.boolean().nullish(),
     // Hundreds of thousands of entries: checked by hand below, which is fast.
     vocab: z.custom<Vocab>(isVocab, "expected token ids below 2^21 by token text"),
     merges: z.custom<Merges>(isMerges, "expected pairs of tokens"),
@@ -38,10 +47,10 @@ const tokenizerJson: z.ZodType<TokenizerJson> = z.looseObject({
     .array(addedToken)
     .nullish()
     .transform((tokens) => tokens ?? []),
-  normalizer: component,
-  pre_tokenizer: component,
-  post_processor: component,
-  decoder: component,
+  normalizer,
+  pre_tokenizer: preTokenizer,
+  post_processor: postProcessor,
+  decoder,
 });
 
 function isVocab(value: unknown): value is Vocab {
@@ -56,11 +65,6 @@ function isMerges(value: unknown): value is Merges {
   return value.every(
     (merge) => Array.isArray(merge) && merge.length === 2 && merge.every((x) => typeof x === "string"),
   );
-}
-
-interface Component {
-  type: string;
-  [key: string]: unknown;
 }
 
 /** tokenizer.json, and the tokens that only tokenizer_config.json names. */

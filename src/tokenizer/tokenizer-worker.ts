@@ -55,6 +55,12 @@ serveRequests<TokenizerRequest & { id: number }>(async (request) => {
   const { spec, parsing, plain } = await encoders;
   if (request.op === "load") return load(spec);
   const encoder = request.parseSpecial ? parsing : plain;
-  const { ids } = encoder.encode(request.text, { add_special_tokens: request.addSpecialTokens });
+  const { ids, tokens } = encoder.encode(request.text, { add_special_tokens: request.addSpecialTokens });
+  const unknown = tokens[(ids as (number | undefined)[]).indexOf(undefined)];
+  if (unknown !== undefined) {
+    // The unknown token itself, or one that is put around the text.
+    const token = JSON.stringify(unknown);
+    throw new PunieError("MODEL_CORRUPT", `tokenizer.json in ${directory}: ${token} is not in the vocabulary.`);
+  }
   return { value: ids };
 }, "INTERNAL");

@@ -24,6 +24,13 @@ async function directoryWith(files: Record<string, unknown>): Promise<string> {
   return directory;
 }
 
+/** Sequences of one normalizer, one in another. */
+function nested(depth: number): unknown {
+  let part: unknown = { type: "NFC" };
+  for (let level = 0; level < depth; level++) part = { type: "Sequence", normalizers: [part] };
+  return part;
+}
+
 describe("a loaded tokenizer", () => {
   let tokenizer: Tokenizer;
   beforeAll(async () => {
@@ -178,6 +185,66 @@ describe("loading", () => {
       /regular expression/i,
     ],
     [
+      "with a behaviour that is a number",
+      (spec) => ({ ...spec, pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: 1 } }),
+      "MODEL_CORRUPT",
+      /pre_tokenizer\.behavior: .*expected string/,
+    ],
+    [
+      "with a pattern of a part that is text",
+      (spec) => ({ ...spec, pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "Split", pattern: " " }] } }),
+      "MODEL_CORRUPT",
+      /pre_tokenizer\.pretokenizers\.0\.pattern: expected \{"Regex": text\} or \{"String": text\}/,
+    ],
+    [
+      "with pieces that have no length",
+      (spec) => ({ ...spec, pre_tokenizer: { type: "FixedLength", length: 0 } }),
+      "MODEL_CORRUPT",
+      /pre_tokenizer\.length/,
+    ],
+    [
+      "with a normalizer that prepends nothing",
+      (spec) => ({ ...spec, normalizer: { type: "Sequence", normalizers: [{ type: "Prepend" }] } }),
+      "MODEL_CORRUPT",
+      /normalizer\.normalizers\.0\.prepend/,
+    ],
+    [
+      "with a normalizer without parts",
+      (spec) => ({ ...spec, normalizer: { type: "Sequence", normalizers: null } }),
+      "MODEL_CORRUPT",
+      /normalizer\.normalizers: .*expected array/,
+    ],
+    [
+      "with a template that is missing",
+      (spec) => ({ ...spec, post_processor: { type: "TemplateProcessing" } }),
+      "MODEL_CORRUPT",
+      /post_processor\.single/,
+    ],
+    [
+      "with a template of anything",
+      (spec) => ({ ...spec, post_processor: { type: "TemplateProcessing", single: [null] } }),
+      "MODEL_CORRUPT",
+      /post_processor\.single\.0: expected a SpecialToken or a Sequence/,
+    ],
+    [
+      "with a decoder that has null for a part",
+      (spec) => ({ ...spec, decoder: { type: "Sequence", decoders: [null] } }),
+      "MODEL_CORRUPT",
+      /decoder\.decoders\.0/,
+    ],
+    [
+      "with parts of parts without end",
+      (spec) => ({ ...spec, normalizer: nested(1000) }),
+      "MODEL_CORRUPT",
+      /normalizer\..*: nested more than 8 deep/,
+    ],
+    [
+      "with a suffix of words that is a list",
+      (spec) => ({ ...spec, model: { ...spec.model, end_of_word_suffix: ["</w>"] } }),
+      "MODEL_CORRUPT",
+      /model\.end_of_word_suffix/,
+    ],
+    [
       "with a decoder that isn't served",
       (spec) => ({ ...spec, decoder: { type: "CTC" } }),
       "MODEL_UNSUPPORTED",
@@ -194,6 +261,24 @@ describe("loading", () => {
   it.each(broken)("refuses a file %s", async (_, change, code, message) => {
     const directory = await directoryWith({ "tokenizer.json": change(await tinySpec()) });
     await expect(loadTokenizer(directory)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  const template = [{ SpecialToken: { id: "<gone>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }];
+  const unknown: [title: string, change: (spec: Spec) => unknown][] = [
+    [
+      "put before a text",
+      (spec) => ({ ...spec, post_processor: { type: "TemplateProcessing", single: template, pair: [] } }),
+    ],
+    ["unknown", (spec) => ({ ...spec, model: { ...spec.model, unk_token: "<gone>", vocab: { h: 0 }, merges: [] } })],
+  ];
+
+  it.each(unknown)("refuses to encode where the token %s is not in the vocabulary", async (_, change) => {
+    const tokenizer = await loadTokenizer(await directoryWith({ "tokenizer.json": change(await tinySpec()) }));
+    await expect(tokenizer.encode("hello", { addSpecialTokens: true })).rejects.toMatchObject({
+      code: "MODEL_CORRUPT",
+      message: expect.stringMatching(/"<gone>" is not in the vocabulary/),
+    });
+    await tokenizer.close();
   });
 
   it("refuses a missing file, a directory in its place, and one too large", async () => {
