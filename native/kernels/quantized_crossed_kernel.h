@@ -140,16 +140,18 @@ class QuantizedCrossed {
         multiply<affine, 1, width>(t, block, column, cols);
       }
     };
-    static_assert(crossed_inputs == 6);
+    static_assert(V::crossed_inputs == 4 || V::crossed_inputs == 6);
     switch (layout_.width(block)) {
       case 3:
         return multiply_width.template operator()<3>();
       case 4:
         return multiply_width.template operator()<4>();
       case 5:
-        return multiply_width.template operator()<5>();
+        if constexpr (V::crossed_inputs > 4) return multiply_width.template operator()<5>();
+        break;
       case 6:
-        return multiply_width.template operator()<6>();
+        if constexpr (V::crossed_inputs > 4) return multiply_width.template operator()<6>();
+        break;
     }
   }
 
@@ -165,42 +167,22 @@ class QuantizedCrossed {
     const uint32_t* crosses = t.crosses;
     float* totals = t.totals + block * layout_.most_inputs * panels * lanes;
 
+    const int64_t steps = layout_.unit / 4;
     // All loops over sums are unrolled: else compilers keep them in memory.
     for (int64_t unit = column / layout_.unit; unit < (column + cols) / layout_.unit; ++unit) {
-      Ints dots[panels][width];
+      Ints dots[width][panels];
 #pragma GCC unroll 2
       for (int p = 0; p < panels; ++p) {
         const Ints cross = V::load_ints(crosses + p * lanes);
 #pragma GCC unroll 8
         for (int i = 0; i < width; ++i) {
-          dots[p][i] = V::add(cross, V::broadcast_pair(input_crosses + unit * width + i));
+          dots[i][p] = V::add(cross, V::broadcast_pair(input_crosses + unit * width + i));
         }
       }
       crosses += panels * lanes;
-      int64_t left = layout_.unit / 4;
-      do {  // at least once: for the same reason
-        Ints even[panels], odd[panels];
-#pragma GCC unroll 2
-        for (int p = 0; p < panels; ++p) {
-          even[p] = V::load_ints(weights + 2 * p * lanes);
-          odd[p] = V::load_ints(weights + (2 * p + 1) * lanes);
-          V::keep(even[p]);
-          V::keep(odd[p]);
-        }
-        weights += 2 * panels * lanes;
-#pragma GCC unroll 8
-        for (int i = 0; i < width; ++i) {
-          Ints a = V::broadcast_pair(pairs + i), b = V::broadcast_pair(pairs + width + i);
-          V::keep(a);
-          V::keep(b);
-#pragma GCC unroll 2
-          for (int p = 0; p < panels; ++p) {
-            dots[p][i] = V::add_dot(dots[p][i], V::add_shorts(odd[p], a), V::add_shorts(even[p], b));
-            V::keep(dots[p][i]);
-          }
-        }
-        pairs += 2 * width;
-      } while (--left > 0);
+      V::add_crossed(weights, pairs, steps, dots);
+      weights += steps * 2 * panels * lanes;
+      pairs += steps * 2 * width;
       const bool ends_group = t.panels[0]->template ends_group<affine>(unit);
 #pragma GCC unroll 2
       for (int p = 0; p < panels; ++p) {
@@ -210,7 +192,7 @@ class QuantizedCrossed {
         for (int i = 0; i < width; ++i) {
           float* at = totals + (i * panels + p) * lanes;
           Floats total = V::load(at);
-          total = V::fma(V::to_floats(dots[p][i]), V::multiply(scale, V::set(scales[unit * width + i])), total);
+          total = V::fma(V::to_floats(dots[i][p]), V::multiply(scale, V::set(scales[unit * width + i])), total);
           if (ends_group) total = V::fma(bias, V::set(sums[t.panels[0]->group_of(unit) * width + i]), total);
           V::store(at, total);
         }

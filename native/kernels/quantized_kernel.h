@@ -51,13 +51,15 @@ class QuantizedProduct {
                                      .most_inputs = V::most_inputs,
                                      .alone = V::alone,
                                      .most_bytes = V::most_bytes,
-                                     .least_crossed = V::crosses ? 12 : 0,
+                                     .least_crossed = V::crossed_inputs > 0 ? 12 : 0,
+                                     .crossed_inputs = V::crossed_inputs,
                                      .least_tiled = 0,
                                      .piece_rows = 12};
-  static_assert(shape.piece_rows % V::most_inputs == 0 && shape.piece_rows % crossed_inputs == 0);
+  static_assert(shape.piece_rows % V::most_inputs == 0 &&
+                (V::crossed_inputs == 0 || shape.piece_rows % V::crossed_inputs == 0));
 
   static int64_t scratch_floats(const InputLayout& layout) {
-    if constexpr (V::crosses) {
+    if constexpr (V::crossed_inputs > 0) {
       if (layout.order == InputOrder::crossed) return QuantizedCrossed<V>::scratch_floats(layout);
     }
     return QuantizedPanel<V>::scratch_floats(layout) + (layout.alone() ? 0 : QuantizedMany<V>::scratch_floats(layout));
@@ -66,7 +68,7 @@ class QuantizedProduct {
   static void multiply(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
                        float* y, int64_t begin, int64_t end, float* scratch) {
     const auto run = [&]<class Codes>() {
-      if constexpr (V::crosses && Codes::parts == 1) {
+      if constexpr (V::crossed_inputs > 0 && Codes::parts == 1) {
         if (layout.order == InputOrder::crossed) {
           QuantizedCrossed<V> crossed(w, layout, rounded, bias, y, scratch);
           return crossed.template multiply_rows<Codes>(begin, end);

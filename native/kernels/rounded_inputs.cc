@@ -91,7 +91,7 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
         int32_t* to = all_pairs + u * (layout.unit / 2) * width + i;
         for (int64_t p = 0; p < layout.unit / 2; ++p) to[p * width] = pairs[p];
 #if defined(__x86_64__)
-        if (layout.order == InputOrder::crossed) crosses[u * width + i] = cross_unit_avx512(pairs, layout.unit);
+        if (layout.order == InputOrder::crossed) crosses[u * width + i] = cross_unit_avx2(pairs, layout.unit);
 #endif
         continue;
       }

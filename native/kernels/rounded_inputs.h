@@ -33,19 +33,17 @@ struct InputFormat {
 
 /// What a set of kernels wants of the layout.
 struct KernelShape {
-  int lanes;          // words of a vector
-  int most_inputs;    // of a block
-  bool alone;         // an input alone is laid out for whole vectors of words
-  int most_bytes;     // as many inputs, or fewer, are laid out each as one alone, and split into bytes
-  int least_crossed;  // as many inputs, or more, come with the products of neighbours; 0: none
-  int least_tiled;    // as many inputs, or more, are laid out as tiles, where weights are bytes; 0: none
+  int lanes;           // words of a vector
+  int most_inputs;     // of a block
+  bool alone;          // an input alone is laid out for whole vectors of words
+  int most_bytes;      // as many inputs, or fewer, are laid out each as one alone, and split into bytes
+  int least_crossed;   // as many inputs, or more, come with the products of neighbours; 0: none
+  int crossed_inputs;  // of a block of these
+  int least_tiled;     // as many inputs, or more, are laid out as tiles, where weights are bytes; 0: none
   /// Rows that are worked on as one piece, whole blocks. A block that reached over two would have rows rounded that
   /// another thread has not written yet.
   int piece_rows;
 };
-
-/// Inputs of a block that is crossed.
-inline constexpr int crossed_inputs = 6;
 
 /// Rows of a tile, and columns of a unit from which on tiles are worth it.
 inline constexpr int tile_inputs = 16;
@@ -102,7 +100,7 @@ struct InputLayout {
         order(choose_order(format, inputs, shape)),
         most_inputs(alone()                        ? 1
                     : order == InputOrder::tiles   ? tile_inputs
-                    : order == InputOrder::crossed ? crossed_inputs
+                    : order == InputOrder::crossed ? shape.crossed_inputs
                                                    : shape.most_inputs),
         lanes(shape.lanes),
         pairs_of_word(format.nibbles ? 4 : 2),
@@ -149,7 +147,7 @@ float round_unit_portable(const float* x, int64_t unit, PairOrder order, int32_t
 float round_unit_avx2(const float* x, int64_t unit, PairOrder order, int32_t* pairs, int32_t& sum);
 
 /// Minus the sum of the products of neighbouring columns of `unit`, modulo 2^32. The pairs are those of words.
-int32_t cross_unit_avx512(const int32_t* pairs, int64_t unit);
+int32_t cross_unit_avx2(const int32_t* pairs, int64_t unit);
 
 /// Splits `unit` integers (a multiple of 32) into bytes, laid out as above from `to` on.
 void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* to);

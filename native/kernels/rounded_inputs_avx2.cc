@@ -4,6 +4,14 @@
 
 namespace punie::kernels {
 
+/// Modulo 2^32.
+static int32_t sum_lanes(__m256i v) {
+  __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e));
+  sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0xb1));
+  return _mm_cvtsi128_si32(sums);
+}
+
 float round_unit_avx2(const float* x, int64_t unit, PairOrder pair_order, int32_t* pairs, int32_t& sum) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   __m256 largest = _mm256_setzero_ps();
@@ -37,11 +45,18 @@ float round_unit_avx2(const float* x, int64_t unit, PairOrder pair_order, int32_
     const __m256i values = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(pairs + i / 2), _mm256_shuffle_epi8(values, order));
   }
-  __m128i total = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-  total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0x4e));
-  total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0xb1));
-  sum = finite ? _mm_cvtsi128_si32(total) : 0;
+  sum = finite ? sum_lanes(sums) : 0;
   return magnitude / largest_rounded + (finite ? 0.0f : __builtin_nanf(""));
+}
+
+int32_t cross_unit_avx2(const int32_t* pairs, int64_t unit) {
+  __m256i sum = _mm256_setzero_si256();
+  for (int64_t i = 0; i < unit / 2; i += 8) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs + i));
+    // A pair's neighbours are those of the pair after it.
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(v, _mm256_srli_epi64(v, 32)));
+  }
+  return sum_lanes(_mm256_sub_epi32(_mm256_setzero_si256(), sum));
 }
 
 }  // namespace punie::kernels

@@ -7,27 +7,6 @@ namespace punie::kernels {
 static constexpr int lanes = 16;
 static constexpr int64_t vector_bytes = 64;
 
-/// The sum of all lanes, modulo 2^32: that of `_mm512_reduce_add_epi32` is GCC's of `int`, which must not overflow.
-static int32_t sum_wrapping(__m512i v) {
-  const __m256i halves = _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
-  __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
-  sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e));
-  sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0xb1));
-  return _mm_cvtsi128_si32(sums);
-}
-
-int32_t cross_unit_avx512(const int32_t* pairs, int64_t unit) {
-  __m512i sum = _mm512_setzero_si512();
-  for (int64_t i = 0; i < unit / 2; i += lanes) {
-    const int64_t left = unit / 2 - i;
-    const __mmask16 there = static_cast<__mmask16>(left >= lanes ? 0xffff : (1u << left) - 1);
-    const __m512i v = _mm512_maskz_loadu_epi32(there, pairs + i);
-    // A pair's neighbours are those of the pair after it.
-    sum = _mm512_dpwssd_epi32(sum, v, _mm512_srli_epi64(v, 32));
-  }
-  return sum_wrapping(_mm512_sub_epi32(_mm512_setzero_si512(), sum));
-}
-
 void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* to) {
   for (int64_t i = 0; i < unit; i += 2 * lanes) {
     const __m512i low = _mm512_loadu_si512(values + i);

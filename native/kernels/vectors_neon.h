@@ -17,7 +17,7 @@ struct Neon {
   static constexpr bool alone = true;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 0;
-  static constexpr bool crosses = false;
+  static constexpr int crossed_inputs = 0;
 
   struct Ints {
     uint32x4_t low, high;

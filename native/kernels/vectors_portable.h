@@ -43,7 +43,7 @@ struct Portable {
   static constexpr bool alone = false;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 0;
-  static constexpr bool crosses = false;
+  static constexpr int crossed_inputs = 0;
 
   typedef uint32_t Words __attribute__((vector_size(16)));
   typedef int32_t SignedWords __attribute__((vector_size(16)));
