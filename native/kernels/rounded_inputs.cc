@@ -99,8 +99,9 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
       int32_t* to = all_pairs + word / layout.lanes * vector_pairs(layout);
 #if defined(__x86_64__)
       if (layout.order == InputOrder::bytes) {
-        split_unit_avx512(reinterpret_cast<const int16_t*>(pairs), layout.unit, format.nibbles,
-                          reinterpret_cast<char*>(to + word % layout.lanes));
+        const auto split_unit = layout.lanes == 16 ? split_unit_avx512 : split_unit_avx2;
+        split_unit(reinterpret_cast<const int16_t*>(pairs), layout.unit, format.nibbles,
+                   reinterpret_cast<char*>(to + word % layout.lanes));
         continue;
       }
 #endif

@@ -150,6 +150,7 @@ float round_unit_avx2(const float* x, int64_t unit, PairOrder order, int32_t* pa
 int32_t cross_unit_avx2(const int32_t* pairs, int64_t unit);
 
 /// Splits `unit` integers (a multiple of 32) into bytes, laid out as above from `to` on.
+void split_unit_avx2(const int16_t* values, int64_t unit, bool nibbles, char* to);
 void split_unit_avx512(const int16_t* values, int64_t unit, bool nibbles, char* to);
 
 /// Splits `unit` integers (a multiple of 32) into the rows of two tiles.

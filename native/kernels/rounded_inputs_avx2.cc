@@ -59,4 +59,39 @@ int32_t cross_unit_avx2(const int32_t* pairs, int64_t unit) {
   return sum_lanes(_mm256_sub_epi32(_mm256_setzero_si256(), sum));
 }
 
+void split_unit_avx2(const int16_t* values, int64_t unit, bool nibbles, char* to) {
+  constexpr int64_t vector_bytes = 32;
+  // The low bytes of the even and of the odd columns of a lane; then of both lanes.
+  const __m256i evens_first =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 2, 6, 10, 14, -1, -1, -1, -1, -1, -1, -1, -1));
+  const __m256i in_order =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, -1, -1, -1, -1, -1, -1, -1, -1));
+  const auto low_bytes = [&](__m256i v) {
+    if (nibbles) {
+      const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 3, 6, 7);
+      return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(v, evens_first), order));
+    }
+    return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_shuffle_epi8(v, in_order), 0x08));
+  };
+  for (int64_t i = 0; i < unit; i += 16) {
+    const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + i));
+    const __m128i high = low_bytes(_mm256_srai_epi16(_mm256_add_epi16(both, _mm256_set1_epi16(128)), 8));
+    const __m128i low = low_bytes(both);
+    if (nibbles) {
+      const auto store = [&](int64_t vector, __m128i v) {
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(to + vector * vector_bytes), v);
+      };
+      store(0, high);
+      store(1, low);
+      store(2, _mm_unpackhi_epi64(high, high));
+      store(3, _mm_unpackhi_epi64(low, low));
+      to += 8;
+    } else {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), high);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + vector_bytes), low);
+      to += i % 32 == 16 ? 16 + vector_bytes : 16;
+    }
+  }
+}
+
 }  // namespace punie::kernels

@@ -15,7 +15,7 @@ struct Avx2 {
   /// An input alone is multiplied by rows as they lie.
   static constexpr bool alone = true;
   /// Inputs that are multiplied by bytes.
-  static constexpr int most_bytes = 0;
+  static constexpr int most_bytes = 4;
   /// Inputs of a crossed block: their sums over two panels stay in registers.
   static constexpr int crossed_inputs = 4;
 
