@@ -183,19 +183,31 @@ class QuantizedCrossed {
       V::add_crossed(weights, pairs, steps, dots);
       weights += steps * 2 * panels * lanes;
       pairs += steps * 2 * width;
-      const bool ends_group = t.panels[0]->template ends_group<affine>(unit);
+      add_unit<affine>(t, unit, dots, scales + unit * width, sums, totals);
+    }
+  }
+
+  /// Adds what a unit makes with a block of inputs to its totals.
+  template <bool affine, int panels, int width>
+  static void add_unit(const Twin& t, int64_t unit, const Ints (&dots)[width][panels], const float* scales,
+                       const float* sums, float* totals) {
+    const bool ends_group = t.panels[0]->template ends_group<affine>(unit);
+    const float* group_sums = sums + t.panels[0]->group_of(unit) * width;
+    Floats scale[panels], bias[panels];
+#pragma GCC unroll 2
+    for (int p = 0; p < panels; ++p) {
+      scale[p] = t.panels[p]->scale(unit);
+      bias[p] = ends_group ? t.panels[p]->bias(unit) : V::zero();
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < width; ++i) {
+      const Floats input_scale = V::set(scales[i]);
 #pragma GCC unroll 2
       for (int p = 0; p < panels; ++p) {
-        const Floats scale = t.panels[p]->scale(unit);
-        const Floats bias = ends_group ? t.panels[p]->bias(unit) : V::zero();
-#pragma GCC unroll 8
-        for (int i = 0; i < width; ++i) {
-          float* at = totals + (i * panels + p) * lanes;
-          Floats total = V::load(at);
-          total = V::fma(V::to_floats(dots[i][p]), V::multiply(scale, V::set(scales[unit * width + i])), total);
-          if (ends_group) total = V::fma(bias, V::set(sums[t.panels[0]->group_of(unit) * width + i]), total);
-          V::store(at, total);
-        }
+        float* at = totals + (i * panels + p) * lanes;
+        Floats total = V::fma(V::to_floats(dots[i][p]), V::multiply(scale[p], input_scale), V::load(at));
+        if (ends_group) total = V::fma(bias[p], V::set(group_sums[i]), total);
+        V::store(at, total);
       }
     }
   }

@@ -262,27 +262,39 @@ struct Avx2 {
   "\n\t"                                   \
   "vpmaddwd %%ymm13, %%ymm12, %%ymm12\n\t" \
   "vpaddd %%ymm12, " sum1 ", " sum1 "\n\t"
+#define PUNIE_LOAD_WEIGHTS(a, b, c, d) \
+  "vmovdqa " a                         \
+  "(%[weights]), %%ymm8\n\t"           \
+  "vmovdqa " b                         \
+  "(%[weights]), %%ymm9\n\t"           \
+  "vmovdqa " c                         \
+  "(%[weights]), %%ymm10\n\t"          \
+  "vmovdqa " d "(%[weights]), %%ymm11\n\t"
     asm volatile(
-        "1:\n\t"
-        "vmovdqa (%[weights]), %%ymm8\n\t"
-        "vmovdqa 32(%[weights]), %%ymm9\n\t"
-        "vmovdqa 64(%[weights]), %%ymm10\n\t"
-        "vmovdqa 96(%[weights]), %%ymm11\n\t"
-        "sub $-128, %[weights]\n\t"
         // clang-format off
+        ".p2align 5\n"
+        "1:\n\t"
+        PUNIE_LOAD_WEIGHTS("0", "32", "64", "96")
         PUNIE_ADD_INPUT("0", "16", "%[s0]", "%[s1]")
         PUNIE_ADD_INPUT("4", "20", "%[s2]", "%[s3]")
         PUNIE_ADD_INPUT("8", "24", "%[s4]", "%[s5]")
         PUNIE_ADD_INPUT("12", "28", "%[s6]", "%[s7]")
-        // clang-format on
-        "add $32, %[pairs]\n\t"
-        "dec %[steps]\n\t"
+        PUNIE_LOAD_WEIGHTS("128", "160", "192", "224")
+        PUNIE_ADD_INPUT("32", "48", "%[s0]", "%[s1]")
+        PUNIE_ADD_INPUT("36", "52", "%[s2]", "%[s3]")
+        PUNIE_ADD_INPUT("40", "56", "%[s4]", "%[s5]")
+        PUNIE_ADD_INPUT("44", "60", "%[s6]", "%[s7]")
+        "add $256, %[weights]\n\t"
+        "add $64, %[pairs]\n\t"
+        "sub $2, %[steps]\n\t"
         "jnz 1b"
+        // clang-format on
         : [weights] "+r"(weights), [pairs] "+r"(pairs), [steps] "+r"(steps), [s0] "+x"(sums[0][0]),
           [s1] "+x"(sums[0][1]), [s2] "+x"(sums[1][0]), [s3] "+x"(sums[1][1]), [s4] "+x"(sums[2][0]),
           [s5] "+x"(sums[2][1]), [s6] "+x"(sums[3][0]), [s7] "+x"(sums[3][1])
         :
         : "memory", "cc", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+#undef PUNIE_LOAD_WEIGHTS
 #undef PUNIE_ADD_INPUT
   }
 
