@@ -8,6 +8,7 @@
 // A pair of inputs that is spread over a vector meets two panels of rows, a twin: with one, such loads would take as
 // long as the sums. A block of inputs meets several twins while it is near, as all inputs do not fit L2.
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -81,9 +82,11 @@ class QuantizedCrossed {
   struct Twin {
     std::array<std::optional<Panel>, twin> panels;
     int count = 0;
-    float* totals;      // [inputs][panels][lanes]
-    uint32_t* pairs;    // [unpacked_columns / 4][panels][2][lanes]
-    uint32_t* crosses;  // [units of unpacked_columns][panels][lanes]
+    float* totals;               // [inputs][panels][lanes]
+    uint32_t* pairs;             // [unpacked_columns / 4][panels][2][lanes]
+    uint32_t* crosses;           // [units of unpacked_columns][panels][lanes]
+    const char* next = nullptr;  // of its first row
+    int64_t next_bytes = 0;      // of a row
 
     template <class Codes>
     void move_to(int64_t row, int64_t end, int64_t floats) {
@@ -96,38 +99,54 @@ class QuantizedCrossed {
 
   static int64_t twin_totals(const InputLayout& layout) { return twin * layout.blocks() * layout.most_inputs * lanes; }
 
-  /// The columns as pairs, and minus their crosses for each unit. Asks for the weights that are next.
+  /// The columns as pairs, and minus their crosses for each unit.
   template <class Codes>
-  void unpack(const Twin& t, int64_t column, int64_t cols) const {
-    constexpr int pairs_of_word = Codes::pairs_of_word;
-    const int64_t unit_words = layout_.unit / (2 * pairs_of_word);
+  void unpack(Twin& t, int64_t column, int64_t cols) const {
+    constexpr int values_of_word = 2 * Codes::pairs_of_word;
     for (int p = 0; p < t.count; ++p) {
-      const Panel& panel = *t.panels[p];
-      const int64_t next = column + cols < cols_ ? column + cols : most_twins * twin * lanes * cols_;
-      for (int r = 0; r < lanes; ++r)
-        for (int64_t byte = 0; byte < cols * Codes::bits / 8; byte += line_bytes) {
-          V::prefetch(panel.weights(r) + next * Codes::bits / 8 + byte);
-        }
-      panel.template transpose_words<Codes>(column, cols / (2 * pairs_of_word), words_);
-      const uint32_t* word = words_;
-      uint32_t* to = t.pairs + 2 * p * lanes;
-      for (int64_t unit = 0; unit < cols / layout_.unit; ++unit) {
-        Ints cross = V::zero_ints();
-        for (int64_t w = 0; w < unit_words; ++w) {
-          const Codes codes(V::load_ints(word));
-          word += lanes;
-          const auto unpack_two = [&]<int k>() {
-            const Ints even = codes.template pair<k, 0>(), odd = codes.template pair<k + 1, 0>();
-            V::store_ints(to, even);
-            V::store_ints(to + lanes, odd);
-            to += 2 * t.count * lanes;
-            cross = V::add_dot(cross, even, odd);
-          };
-          unpack_two.template operator()<0>();
-          if constexpr (pairs_of_word == 4) unpack_two.template operator()<2>();
-        }
-        V::store_ints(t.crosses + (unit * t.count + p) * lanes, V::subtract(V::zero_ints(), cross));
+      t.panels[p]->template transpose_words<Codes>(column, cols / values_of_word, words_);
+      unpack_words<Codes>(words_, cols / layout_.unit, layout_.unit / values_of_word, t.count, t.pairs + 2 * p * lanes,
+                          t.crosses + p * lanes);
+    }
+    // The weights that this twin needs next, here or in the rows after these.
+    const bool last = column + cols == cols_;
+    const int64_t next_column = last ? 0 : column + cols;
+    t.next = t.panels[0]->weights(0) + (last ? most_twins * twin * lanes * t.panels[0]->row_bytes() : 0) +
+             next_column * Codes::bits / 8;
+    t.next_bytes = std::min(unpacked_columns, cols_ - next_column) * Codes::bits / 8;
+  }
+
+  /// Words of one panel. By itself, as compilers else keep counters in memory.
+  template <class Codes>
+  [[gnu::noinline]] static void unpack_words(const uint32_t* words, int64_t units, int64_t unit_words, int64_t panels,
+                                             uint32_t* pairs, uint32_t* crosses) {
+    for (; units > 0; --units) {
+      Ints cross = V::zero_ints();
+      for (int64_t left = unit_words; left > 0; --left) {
+        const Codes codes(V::load_ints(words));
+        words += lanes;
+        const auto unpack_two = [&]<int k>() {
+          const Ints even = codes.template pair<k, 0>(), odd = codes.template pair<k + 1, 0>();
+          V::store_ints(pairs, even);
+          V::store_ints(pairs + lanes, odd);
+          pairs += 2 * panels * lanes;
+          cross = V::add_dot(cross, even, odd);
+        };
+        unpack_two.template operator()<0>();
+        if constexpr (Codes::pairs_of_word == 4) unpack_two.template operator()<2>();
       }
+      V::store_ints(crosses, V::subtract(V::zero_ints(), cross));
+      crosses += panels * lanes;
+    }
+  }
+
+  /// Asks memory for a part of the twin's next weights, the one of `units` that `unit` is: all at once they would keep
+  /// what is loaded meanwhile waiting.
+  static void ask_ahead(const Twin& t, int64_t unit, int64_t units) {
+    const int64_t rows = t.count * lanes;
+    for (int64_t row = rows * unit / units; row < rows * (unit + 1) / units; ++row) {
+      const char* at = t.next + row * t.panels[0]->row_bytes();
+      for (int64_t byte = 0; byte < t.next_bytes; byte += line_bytes) V::prefetch(at + byte);
     }
   }
 
@@ -168,8 +187,10 @@ class QuantizedCrossed {
     float* totals = t.totals + block * layout_.most_inputs * panels * lanes;
 
     const int64_t steps = layout_.unit / 4;
+    const int64_t first_unit = column / layout_.unit, units = cols / layout_.unit;
     // All loops over sums are unrolled: else compilers keep them in memory.
-    for (int64_t unit = column / layout_.unit; unit < (column + cols) / layout_.unit; ++unit) {
+    for (int64_t unit = first_unit; unit < first_unit + units; ++unit) {
+      if (block == 0) ask_ahead(t, unit - first_unit, units);
       Ints dots[width][panels];
 #pragma GCC unroll 2
       for (int p = 0; p < panels; ++p) {

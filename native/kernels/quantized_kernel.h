@@ -51,7 +51,7 @@ class QuantizedProduct {
                                      .most_inputs = V::most_inputs,
                                      .alone = V::alone,
                                      .most_bytes = V::most_bytes,
-                                     .least_crossed = V::crossed_inputs > 0 ? 12 : 0,
+                                     .least_crossed = V::least_crossed,
                                      .crossed_inputs = V::crossed_inputs,
                                      .least_tiled = 0,
                                      .piece_rows = 12};

@@ -18,6 +18,8 @@ struct Avx2 {
   static constexpr int most_bytes = 4;
   /// Inputs of a crossed block: their sums over two panels stay in registers.
   static constexpr int crossed_inputs = 4;
+  /// As many inputs, or more, are crossed.
+  static constexpr int least_crossed = 7;
 
   using Ints = __m256i;
   using Floats = __m256;

@@ -21,8 +21,10 @@ struct Avx512 {
   static constexpr bool alone = true;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 4;
-  /// Products of many inputs save multiplications (quantized_many_kernel.h).
+  /// Inputs of a crossed block: their sums over two panels stay in registers.
   static constexpr int crossed_inputs = 6;
+  /// As many inputs, or more, are crossed.
+  static constexpr int least_crossed = 12;
 
   using Ints = __m512i;
   using Floats = __m512;

@@ -18,6 +18,7 @@ struct Neon {
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 0;
   static constexpr int crossed_inputs = 0;
+  static constexpr int least_crossed = 0;
 
   struct Ints {
     uint32x4_t low, high;

@@ -44,6 +44,7 @@ struct Portable {
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 0;
   static constexpr int crossed_inputs = 0;
+  static constexpr int least_crossed = 0;
 
   typedef uint32_t Words __attribute__((vector_size(16)));
   typedef int32_t SignedWords __attribute__((vector_size(16)));
