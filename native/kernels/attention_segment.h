@@ -147,24 +147,56 @@ class SegmentAttention {
   void score_keys(const float* queries, int64_t tile, int64_t count, float* scores) const {
     const int16_t* keys = keys_ + tile * dim_;
     const auto* next_values = reinterpret_cast<const char*>(values_ + (tile + tile_keys) * value_stride(dim_));
-    for (int64_t block = 0; block < count; block += key_block) {
-      for (int half = 0; half < key_block; half += lanes) {
-        Floats sums[width];
-        for (int i = 0; i < width; ++i) sums[i] = V::zero();
-        const int16_t* from = keys + block * dim_ + half;
-        const float* q = queries;
-        for (int64_t d = 0; d < dim_; ++d, from += key_block, q += width) {
-          if constexpr (width <= prefetched_queries) {
-            V::prefetch(reinterpret_cast<const char*>(from + tile_keys * dim_));
-            V::prefetch(next_values + (block * dim_ + d * key_block) * 2);
+    constexpr int group = group_of(width), vectors = vectors_of(width);
+    for (int64_t block = 0; block < count; block += key_block)
+      for (int part = 0; part < key_block; part += vectors * lanes)
+        for (int first = 0; first < width; first += group) {
+          Floats sums[group][vectors];
+#pragma GCC unroll 12
+          for (int i = 0; i < group; ++i)
+            for (int v = 0; v < vectors; ++v) sums[i][v] = V::zero();
+          const int16_t* from = keys + block * dim_ + part;
+          const float* q = queries + first;
+          for (int64_t d = 0; d < dim_; ++d, from += key_block, q += width) {
+            if constexpr (width <= prefetched_queries) {
+              V::prefetch(reinterpret_cast<const char*>(from + tile_keys * dim_));
+              V::prefetch(next_values + (block * dim_ + d * key_block) * 2);
+            }
+            add_products<group, vectors>(from, q, 1, sums);
           }
-          const Floats key = V::load_shorts(from);
-          for (int i = 0; i < width; ++i) sums[i] = V::fma(key, V::set(q[i]), sums[i]);
+#pragma GCC unroll 2
+          for (int v = 0; v < vectors; ++v) {
+            const int64_t at = block + part + v * lanes;
+            const Floats scale = V::multiply(V::load_some(key_scales_ + tile + at, lanes), V::set(segment_.scale));
+#pragma GCC unroll 12
+            for (int i = 0; i < group; ++i) {
+              V::store(scores + (first + i) * tile_keys + at, V::multiply(sums[i][v], scale));
+            }
+          }
         }
-        const int64_t at = tile + block + half;
-        const Floats scale = V::multiply(V::load_some(key_scales_ + at, lanes), V::set(segment_.scale));
-        for (int i = 0; i < width; ++i) V::store(scores + i * tile_keys + block + half, V::multiply(sums[i], scale));
-      }
+  }
+
+  /// Vectors of keys, or of a value's elements, at a time: with two a query's number is spread over a vector half as
+  /// often.
+  static constexpr int vectors_of(int width) {
+    return width <= V::most_paired || (width % 2 == 0 && width / 2 <= V::most_paired) ? 2 : 1;
+  }
+  /// Queries that are worked on at a time: their sums over the vectors stay in registers.
+  static constexpr int group_of(int width) {
+    return vectors_of(width) == 2 && width > V::most_paired ? width / 2 : width;
+  }
+
+  /// Adds vectors of 16-bit integers, times one number for each query, to the queries' sums.
+  template <int group, int vectors>
+  static void add_products(const int16_t* from, const float* numbers, int64_t stride, Floats (&sums)[group][vectors]) {
+    Floats v[vectors];
+#pragma GCC unroll 2
+    for (int k = 0; k < vectors; ++k) v[k] = V::load_shorts(from + k * lanes);
+#pragma GCC unroll 12
+    for (int i = 0; i < group; ++i) {
+      const Floats number = V::set(numbers[i * stride]);
+#pragma GCC unroll 2
+      for (int k = 0; k < vectors; ++k) sums[i][k] = V::fma(v[k], number, sums[i][k]);
     }
   }
 
@@ -208,19 +240,31 @@ class SegmentAttention {
   void add_values(const float* weights, const float* decay, int64_t tile, int64_t count) {
     const int64_t row = value_stride(dim_);
     const int16_t* values = values_ + tile * row;
-    for (int64_t d = 0; d < row; d += lanes) {
-      Floats sums[width];
-      for (int i = 0; i < width; ++i) {
-        sums[i] = V::multiply(V::load(states_ + (i < count_ ? i : count_ - 1) * stride_ + state_values + d),
-                              V::set(decay[i]));
+    constexpr int group = group_of(width), vectors = vectors_of(width);
+    for (int64_t d = 0; d < row; d += vectors * lanes)
+      for (int first = 0; first < width; first += group) {
+        Floats sums[group][vectors];
+#pragma GCC unroll 12
+        for (int i = 0; i < group; ++i) {
+          const int64_t query = first + i < count_ ? first + i : count_ - 1;
+          const float* state = states_ + query * stride_ + state_values + d;
+#pragma GCC unroll 2
+          for (int v = 0; v < vectors; ++v) {
+            sums[i][v] = V::multiply(V::load(state + v * lanes), V::set(decay[first + i]));
+          }
+        }
+        const int16_t* from = values + d;
+        const float* weight = weights + first * tile_keys;
+        for (int64_t k = 0; k < count; ++k, from += row)
+          add_products<group, vectors>(from, weight + k, tile_keys, sums);
+#pragma GCC unroll 12
+        for (int i = 0; i < group; ++i) {
+          if (first + i >= count_) break;
+          float* state = states_ + (first + i) * stride_ + state_values + d;
+#pragma GCC unroll 2
+          for (int v = 0; v < vectors; ++v) V::store(state + v * lanes, sums[i][v]);
+        }
       }
-      const int16_t* from = values + d;
-      for (int64_t k = 0; k < count; ++k, from += row) {
-        const Floats value = V::load_shorts(from);
-        for (int i = 0; i < width; ++i) sums[i] = V::fma(value, V::set(weights[i * tile_keys + k]), sums[i]);
-      }
-      for (int i = 0; i < width && i < count_; ++i) V::store(states_ + i * stride_ + state_values + d, sums[i]);
-    }
   }
 
   const AttentionSegment& segment_;

@@ -16,6 +16,8 @@ struct Avx2 {
   static constexpr bool alone = true;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 4;
+  /// Queries whose sums over two vectors stay in registers; 0: attention takes one vector at a time.
+  static constexpr int most_paired = 6;
   /// Inputs of a crossed block: their sums over two panels stay in registers.
   static constexpr int crossed_inputs = 4;
   /// As many inputs, or more, are crossed.

@@ -43,6 +43,8 @@ struct Portable {
   static constexpr bool alone = false;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 0;
+  /// Queries whose sums over two vectors stay in registers; 0: attention takes one vector at a time.
+  static constexpr int most_paired = 0;
   static constexpr int crossed_inputs = 0;
   static constexpr int least_crossed = 0;
 
