@@ -26,6 +26,10 @@ export async function readPrompt(
   }
   const prompt = await template.render(input.messages, { tools: input.tools });
   const ids = await tokenizer.encode(prompt);
+  if (ids.length === 0) {
+    const what = prompt === "" ? "The chat template makes no text" : "tokenizer.json makes no tokens";
+    throw new PunieError("MODEL_CORRUPT", `${what} of these messages.`);
+  }
   const reasoning = template.text?.includes(THINK) ? { startsInside: prompt.trimEnd().endsWith(THINK) } : undefined;
   return {
     promptIds: checkEncoded(ids, vocabSize),

@@ -258,6 +258,7 @@ describe("a chat template", () => {
   const rows: { what: string; template: string | undefined; code: ErrorCode; says: RegExp }[] = [
     { what: "absent", template: undefined, code: "MODEL_UNSUPPORTED", says: /chat template/ },
     { what: "broken", template: "{% for %}", code: "MODEL_CORRUPT", says: /template/ },
+    { what: "that makes no text", template: "{{ '' }}", code: "MODEL_CORRUPT", says: /template makes no text/ },
     {
       what: "that never ends",
       template: "{% for i in range(1000000000000) %}{% endfor %}",
