@@ -14,13 +14,9 @@ namespace {
 constexpr int lanes = 8;
 constexpr int64_t vector_bytes = 32;
 
-/// Takes a pointer for one that nothing is known of.
-void keep(const char*& pointer) { asm("" : "+r"(pointer)); }
-
 __m256i load(const char* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
 
 /// An input's high and low bytes that meet a vector of weights; for nibbles, their low ones.
-template <int bits>
 class InputBytes {
  public:
   explicit InputBytes(const char* from) : from_(from) {}
@@ -83,7 +79,7 @@ class RowWeights {
   __m256i multiply(const char* input) const {
     constexpr int64_t input_bytes = (bits == 4 ? 4 : 2) * vector_bytes;
     if constexpr (bits == 4) {
-      const InputBytes<bits> x(input);
+      const InputBytes x(input);
       return weigh(_mm256_add_epi16(_mm256_maddubs_epi16(first_[0], x.high()),
                                     _mm256_maddubs_epi16(second_[0], x.high_of_high())),
                    _mm256_add_epi16(_mm256_maddubs_epi16(first_[0], x.low()),
@@ -92,15 +88,15 @@ class RowWeights {
       __m256i sum = _mm256_setzero_si256();
 #pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) {
-        const InputBytes<bits> x(input + v * input_bytes);
+        const InputBytes x(input + v * input_bytes);
         sum = Avx2::add_dot(Avx2::add_dot(sum, first_[v], x.even()), second_[v], x.odd());
       }
       return sum;
     } else {
-      const InputBytes<bits> x(input);
+      const InputBytes x(input);
       __m256i high = _mm256_maddubs_epi16(first_[0], x.high()), low = _mm256_maddubs_epi16(first_[0], x.low());
       if constexpr (vectors == 2) {
-        const InputBytes<bits> next(input + input_bytes);
+        const InputBytes next(input + input_bytes);
         high = _mm256_add_epi16(high, _mm256_maddubs_epi16(first_[1], next.high()));
         low = _mm256_add_epi16(low, _mm256_maddubs_epi16(first_[1], next.low()));
       }

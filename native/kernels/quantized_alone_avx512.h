@@ -18,9 +18,6 @@ constexpr int64_t vector_bytes = 64;
 
 __mmask16 first(int64_t count) { return static_cast<__mmask16>(count >= lanes ? 0xffff : (1u << count) - 1); }
 
-/// Takes a pointer for one that nothing is known of.
-void keep(const char*& pointer) { asm("" : "+r"(pointer)); }
-
 /// `words` (16 or fewer) vectors' lanes of a row: nibbles or bytes as they lie, else a byte for each value. The rest is
 /// zero, and nothing beyond them is read.
 template <int bits, bool whole>

@@ -13,6 +13,9 @@
 namespace punie::kernels {
 namespace {
 
+/// Takes a pointer for one that nothing is known of.
+inline void keep(const char*& pointer) { asm("" : "+r"(pointer)); }
+
 /// Scales of a row that are prepared at a time.
 constexpr int64_t block_row_bytes = 16;
 constexpr int64_t most_block_groups = 8;

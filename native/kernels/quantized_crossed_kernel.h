@@ -201,11 +201,43 @@ class QuantizedCrossed {
         }
       }
       crosses += panels * lanes;
-      V::add_crossed(weights, pairs, steps, dots);
+      if constexpr (requires { V::add_crossed(weights, pairs, steps, dots); }) {
+        V::add_crossed(weights, pairs, steps, dots);
+      } else {
+        add_steps(weights, pairs, steps, dots);
+      }
       weights += steps * 2 * panels * lanes;
       pairs += steps * 2 * width;
       add_unit<affine>(t, unit, dots, scales + unit * width, sums, totals);
     }
+  }
+
+  /// `steps` times (a + odd) (b + even) of a block of inputs and some panels.
+  template <int panels, int width>
+  static void add_steps(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[width][panels]) {
+    do {  // at least once: else compilers keep the sums in memory
+      Ints even[panels], odd[panels];
+#pragma GCC unroll 2
+      for (int p = 0; p < panels; ++p) {
+        even[p] = V::load_ints(weights + 2 * p * lanes);
+        odd[p] = V::load_ints(weights + (2 * p + 1) * lanes);
+        V::keep(even[p]);
+        V::keep(odd[p]);
+      }
+      weights += 2 * panels * lanes;
+#pragma GCC unroll 8
+      for (int i = 0; i < width; ++i) {
+        Ints a = V::broadcast_pair(pairs + i), b = V::broadcast_pair(pairs + width + i);
+        V::keep(a);
+        V::keep(b);
+#pragma GCC unroll 2
+        for (int p = 0; p < panels; ++p) {
+          sums[i][p] = V::add_dot(sums[i][p], V::add_shorts(odd[p], a), V::add_shorts(even[p], b));
+          V::keep(sums[i][p]);
+        }
+      }
+      pairs += 2 * width;
+    } while (--steps > 0);
   }
 
   /// Adds what a unit makes with a block of inputs to its totals.

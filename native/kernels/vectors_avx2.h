@@ -48,25 +48,53 @@ struct Avx2 {
   static Ints broadcast_pair(const int32_t* pair) { return _mm256_set1_epi32(*pair); }
   static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
   static Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
-  /// `steps` times (a + odd) (b + even) of a block of inputs and some panels: see QuantizedCrossed::multiply.
-  template <int panels, int width>
-  static void add_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[width][panels]) {
-    if constexpr (panels == 2 && width == crossed_inputs) {
-      return add_whole_crossed(weights, pairs, steps, sums);
-    }
-    do {
-#pragma GCC unroll 4
-      for (int i = 0; i < width; ++i) {
-        const Ints a = broadcast_pair(pairs + i), b = broadcast_pair(pairs + width + i);
-#pragma GCC unroll 2
-        for (int p = 0; p < panels; ++p) {
-          const Ints even = load_ints(weights + 2 * p * lanes), odd = load_ints(weights + (2 * p + 1) * lanes);
-          sums[i][p] = add_dot(sums[i][p], _mm256_add_epi16(odd, a), _mm256_add_epi16(even, b));
-        }
-      }
-      weights += 2 * panels * lanes;
-      pairs += 2 * width;
-    } while (--steps > 0);
+  static Ints add_shorts(Ints a, Ints b) { return _mm256_add_epi16(a, b); }
+  /// QuantizedCrossed::add_steps for a whole block of inputs and two panels. All registers are needed here: eight sums,
+  /// four weights, a pair each of inputs and of what they make with one panel. Compilers keep half of the sums in
+  /// memory.
+  static void add_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[4][2]) {
+    // clang-format off
+#define PUNIE_ADD_INPUT(a, b, sum0, sum1)     \
+  "vpbroadcastd " a "(%[pairs]), %%ymm12\n\t" \
+  "vpbroadcastd " b "(%[pairs]), %%ymm13\n\t" \
+  "vpaddw %%ymm9, %%ymm12, %%ymm14\n\t"       \
+  "vpaddw %%ymm8, %%ymm13, %%ymm15\n\t"       \
+  "vpmaddwd %%ymm15, %%ymm14, %%ymm14\n\t"    \
+  "vpaddw %%ymm11, %%ymm12, %%ymm12\n\t"      \
+  "vpaddw %%ymm10, %%ymm13, %%ymm13\n\t"      \
+  "vpaddd %%ymm14, " sum0 ", " sum0 "\n\t"    \
+  "vpmaddwd %%ymm13, %%ymm12, %%ymm12\n\t"    \
+  "vpaddd %%ymm12, " sum1 ", " sum1 "\n\t"
+#define PUNIE_LOAD_WEIGHTS(a, b, c, d)        \
+  "vmovdqa " a "(%[weights]), %%ymm8\n\t"     \
+  "vmovdqa " b "(%[weights]), %%ymm9\n\t"     \
+  "vmovdqa " c "(%[weights]), %%ymm10\n\t"    \
+  "vmovdqa " d "(%[weights]), %%ymm11\n\t"
+    asm volatile(
+        ".p2align 5\n"
+        "1:\n\t"
+        PUNIE_LOAD_WEIGHTS("0", "32", "64", "96")
+        PUNIE_ADD_INPUT("0", "16", "%[s0]", "%[s1]")
+        PUNIE_ADD_INPUT("4", "20", "%[s2]", "%[s3]")
+        PUNIE_ADD_INPUT("8", "24", "%[s4]", "%[s5]")
+        PUNIE_ADD_INPUT("12", "28", "%[s6]", "%[s7]")
+        PUNIE_LOAD_WEIGHTS("128", "160", "192", "224")
+        PUNIE_ADD_INPUT("32", "48", "%[s0]", "%[s1]")
+        PUNIE_ADD_INPUT("36", "52", "%[s2]", "%[s3]")
+        PUNIE_ADD_INPUT("40", "56", "%[s4]", "%[s5]")
+        PUNIE_ADD_INPUT("44", "60", "%[s6]", "%[s7]")
+        "add $256, %[weights]\n\t"
+        "add $64, %[pairs]\n\t"
+        "sub $2, %[steps]\n\t"
+        "jnz 1b"
+        : [weights] "+r"(weights), [pairs] "+r"(pairs), [steps] "+r"(steps), [s0] "+x"(sums[0][0]),
+          [s1] "+x"(sums[0][1]), [s2] "+x"(sums[1][0]), [s3] "+x"(sums[1][1]), [s4] "+x"(sums[2][0]),
+          [s5] "+x"(sums[2][1]), [s6] "+x"(sums[3][0]), [s7] "+x"(sums[3][1])
+        :
+        : "memory", "cc", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+#undef PUNIE_LOAD_WEIGHTS
+#undef PUNIE_ADD_INPUT
+    // clang-format on
   }
 
   static Floats zero() { return _mm256_setzero_ps(); }
@@ -247,59 +275,6 @@ struct Avx2 {
  private:
   static __m256i first(int64_t count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-  }
-
-  /// All registers are needed here: eight sums, four weights, a pair each of inputs and of what they make with one
-  /// panel. Compilers keep half of the sums in memory.
-  static void add_whole_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[4][2]) {
-#define PUNIE_ADD_INPUT(a, b, sum0, sum1)  \
-  "vpbroadcastd " a                        \
-  "(%[pairs]), %%ymm12\n\t"                \
-  "vpbroadcastd " b                        \
-  "(%[pairs]), %%ymm13\n\t"                \
-  "vpaddw %%ymm9, %%ymm12, %%ymm14\n\t"    \
-  "vpaddw %%ymm8, %%ymm13, %%ymm15\n\t"    \
-  "vpmaddwd %%ymm15, %%ymm14, %%ymm14\n\t" \
-  "vpaddw %%ymm11, %%ymm12, %%ymm12\n\t"   \
-  "vpaddw %%ymm10, %%ymm13, %%ymm13\n\t"   \
-  "vpaddd %%ymm14, " sum0 ", " sum0        \
-  "\n\t"                                   \
-  "vpmaddwd %%ymm13, %%ymm12, %%ymm12\n\t" \
-  "vpaddd %%ymm12, " sum1 ", " sum1 "\n\t"
-#define PUNIE_LOAD_WEIGHTS(a, b, c, d) \
-  "vmovdqa " a                         \
-  "(%[weights]), %%ymm8\n\t"           \
-  "vmovdqa " b                         \
-  "(%[weights]), %%ymm9\n\t"           \
-  "vmovdqa " c                         \
-  "(%[weights]), %%ymm10\n\t"          \
-  "vmovdqa " d "(%[weights]), %%ymm11\n\t"
-    asm volatile(
-        // clang-format off
-        ".p2align 5\n"
-        "1:\n\t"
-        PUNIE_LOAD_WEIGHTS("0", "32", "64", "96")
-        PUNIE_ADD_INPUT("0", "16", "%[s0]", "%[s1]")
-        PUNIE_ADD_INPUT("4", "20", "%[s2]", "%[s3]")
-        PUNIE_ADD_INPUT("8", "24", "%[s4]", "%[s5]")
-        PUNIE_ADD_INPUT("12", "28", "%[s6]", "%[s7]")
-        PUNIE_LOAD_WEIGHTS("128", "160", "192", "224")
-        PUNIE_ADD_INPUT("32", "48", "%[s0]", "%[s1]")
-        PUNIE_ADD_INPUT("36", "52", "%[s2]", "%[s3]")
-        PUNIE_ADD_INPUT("40", "56", "%[s4]", "%[s5]")
-        PUNIE_ADD_INPUT("44", "60", "%[s6]", "%[s7]")
-        "add $256, %[weights]\n\t"
-        "add $64, %[pairs]\n\t"
-        "sub $2, %[steps]\n\t"
-        "jnz 1b"
-        // clang-format on
-        : [weights] "+r"(weights), [pairs] "+r"(pairs), [steps] "+r"(steps), [s0] "+x"(sums[0][0]),
-          [s1] "+x"(sums[0][1]), [s2] "+x"(sums[1][0]), [s3] "+x"(sums[1][1]), [s4] "+x"(sums[2][0]),
-          [s5] "+x"(sums[2][1]), [s6] "+x"(sums[3][0]), [s7] "+x"(sums[3][1])
-        :
-        : "memory", "cc", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-#undef PUNIE_LOAD_WEIGHTS
-#undef PUNIE_ADD_INPUT
   }
 
   /// The first `count` of eight bytes, and what may lie behind them up to `end`.

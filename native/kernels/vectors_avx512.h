@@ -54,33 +54,7 @@ struct Avx512 {
   static Ints broadcast_pair(const int32_t* pair) { return _mm512_set1_epi32(*pair); }
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
-  /// `steps` times (a + odd) (b + even) of a block of inputs and some panels: see QuantizedCrossed::multiply.
-  template <int panels, int width>
-  static void add_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[width][panels]) {
-    do {  // at least once: else compilers keep the sums in memory
-      Ints even[panels], odd[panels];
-#pragma GCC unroll 2
-      for (int p = 0; p < panels; ++p) {
-        even[p] = load_ints(weights + 2 * p * lanes);
-        odd[p] = load_ints(weights + (2 * p + 1) * lanes);
-        keep(even[p]);
-        keep(odd[p]);
-      }
-      weights += 2 * panels * lanes;
-#pragma GCC unroll 8
-      for (int i = 0; i < width; ++i) {
-        Ints a = broadcast_pair(pairs + i), b = broadcast_pair(pairs + width + i);
-        keep(a);
-        keep(b);
-#pragma GCC unroll 2
-        for (int p = 0; p < panels; ++p) {
-          sums[i][p] = add_dot(sums[i][p], _mm512_add_epi16(odd[p], a), _mm512_add_epi16(even[p], b));
-          keep(sums[i][p]);
-        }
-      }
-      pairs += 2 * width;
-    } while (--steps > 0);
-  }
+  static Ints add_shorts(Ints a, Ints b) { return _mm512_add_epi16(a, b); }
 
   static Floats zero() { return _mm512_setzero_ps(); }
   static Floats set(float value) { return _mm512_set1_ps(value); }

@@ -13,9 +13,9 @@ export interface Component {
 /** Parts of parts of parts; real files go two deep. */
 const MAX_DEPTH = 8;
 
-const flag = z.boolean().nullish();
+export const flag = z.boolean().nullish();
 const text = z.string();
-const optionalText = z.string().nullish();
+export const optionalText = z.string().nullish();
 const pattern = z.union([z.looseObject({ Regex: text }), z.looseObject({ String: text })], {
   error: 'expected {"Regex": text} or {"String": text}',
 });

@@ -2,7 +2,15 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { PunieError } from "../errors.js";
-import { type Component, decoder, normalizer, postProcessor, preTokenizer } from "./component-spec.js";
+import {
+  type Component,
+  decoder,
+  flag,
+  normalizer,
+  optionalText,
+  postProcessor,
+  preTokenizer,
+} from "./component-spec.js";
 import { readModelJson } from "./read-model-file.js";
 
 /** Real ones have up to 20 MiB (Gemma 3). */
@@ -24,21 +32,21 @@ const addedToken = z.looseObject({
   id,
   content: z.string().min(1),
   special: z.boolean().default(false),
-  single_word: z.boolean().nullish(),
-  lstrip: z.boolean().nullish(),
-  rstrip: z.boolean().nullish(),
-  normalized: z.boolean().nullish(),
+  single_word: flag,
+  lstrip: flag,
+  rstrip: flag,
+  normalized: flag,
 });
 
 const tokenizerJson: z.ZodType<TokenizerJson> = z.looseObject({
   model: z.looseObject({
     type: z.string().default("BPE"),
-    unk_token: z.string().nullish(),
-    end_of_word_suffix: z.string().nullish(),
-    continuing_subword_suffix: z.string().nullish(),
-    byte_fallback: z.boolean().nullish(),
-    fuse_unk: z.boolean().nullish(),
-    ignore_merges: z.boolean().nullish(),
+    unk_token: optionalText,
+    end_of_word_suffix: optionalText,
+    continuing_subword_suffix: optionalText,
+    byte_fallback: flag,
+    fuse_unk: flag,
+    ignore_merges: flag,
     // Hundreds of thousands of entries: checked by hand below, which is fast.
     vocab: z.custom<Vocab>(isVocab, "expected token ids below 2^21 by token text"),
     merges: z.custom<Merges>(isMerges, "expected pairs of tokens"),
