@@ -142,12 +142,20 @@ class QuantizedCrossed {
 
   /// Asks memory for a part of the twin's next weights, the one of `units` that `unit` is: all at once they would keep
   /// what is loaded meanwhile waiting.
-  static void ask_ahead(const Twin& t, int64_t unit, int64_t units) {
+  static void ask_for_weights(const Twin& t, int64_t unit, int64_t units) {
     const int64_t rows = t.count * lanes;
     for (int64_t row = rows * unit / units; row < rows * (unit + 1) / units; ++row) {
       const char* at = t.next + row * t.panels[0]->row_bytes();
       for (int64_t byte = 0; byte < t.next_bytes; byte += line_bytes) V::prefetch(at + byte);
     }
+  }
+
+  /// Asks for what the next block has where this one has `pairs`: with every block another place begins, which
+  /// processors do not foresee.
+  void ask_for_inputs(int64_t block, const int32_t* pairs, int64_t count) const {
+    if (block + 1 == layout_.blocks()) return;
+    const int32_t* next = pairs + layout_.offset(block + 1) - layout_.offset(block);
+    for (int64_t i = 0; i < count; i += line_bytes / 4) V::prefetch(reinterpret_cast<const char*>(next + i));
   }
 
   template <bool affine>
@@ -190,7 +198,8 @@ class QuantizedCrossed {
     const int64_t first_unit = column / layout_.unit, units = cols / layout_.unit;
     // All loops over sums are unrolled: else compilers keep them in memory.
     for (int64_t unit = first_unit; unit < first_unit + units; ++unit) {
-      if (block == 0) ask_ahead(t, unit - first_unit, units);
+      if (block == 0) ask_for_weights(t, unit - first_unit, units);
+      if (&t == twins_) ask_for_inputs(block, pairs, layout_.unit / 2 * width);
       Ints dots[width][panels];
 #pragma GCC unroll 2
       for (int p = 0; p < panels; ++p) {

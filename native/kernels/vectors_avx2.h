@@ -270,7 +270,10 @@ struct Avx2 {
     }
   }
 
-  static void prefetch(const char* at) { _mm_prefetch(at, _MM_HINT_T1); }
+  /// In assembly, as GCC takes a function that does no more than this for one without effects, and leaves it out.
+  static void prefetch(const char* at) { asm volatile("prefetcht1 %0" ::"m"(*at)); }
+  /// For one use.
+  static void prefetch_once(const char* at) { asm volatile("prefetchnta %0" ::"m"(*at)); }
 
  private:
   static __m256i first(int64_t count) {

@@ -55,6 +55,45 @@ struct Avx512 {
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   static Ints add_shorts(Ints a, Ints b) { return _mm512_add_epi16(a, b); }
+  /// QuantizedCrossed::add_steps for a whole block of inputs and two panels. Compilers copy every sum twice for each
+  /// step.
+  static void add_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[6][2]) {
+    // clang-format off
+#define PUNIE_ADD_INPUT(a, b, sum0, sum1)     \
+  "vpbroadcastd " a "(%[pairs]), %%zmm20\n\t" \
+  "vpbroadcastd " b "(%[pairs]), %%zmm21\n\t" \
+  "vpaddw %%zmm17, %%zmm20, %%zmm22\n\t"      \
+  "vpaddw %%zmm16, %%zmm21, %%zmm23\n\t"      \
+  "vpaddw %%zmm19, %%zmm20, %%zmm20\n\t"      \
+  "vpaddw %%zmm18, %%zmm21, %%zmm21\n\t"      \
+  "vpdpwssd %%zmm23, %%zmm22, " sum0 "\n\t"   \
+  "vpdpwssd %%zmm21, %%zmm20, " sum1 "\n\t"
+    asm volatile(
+        ".p2align 6\n"
+        "1:\n\t"
+        "vmovdqa64 (%[weights]), %%zmm16\n\t"
+        "vmovdqa64 64(%[weights]), %%zmm17\n\t"
+        "vmovdqa64 128(%[weights]), %%zmm18\n\t"
+        "vmovdqa64 192(%[weights]), %%zmm19\n\t"
+        PUNIE_ADD_INPUT("0", "24", "%[s0]", "%[s1]")
+        PUNIE_ADD_INPUT("4", "28", "%[s2]", "%[s3]")
+        PUNIE_ADD_INPUT("8", "32", "%[s4]", "%[s5]")
+        PUNIE_ADD_INPUT("12", "36", "%[s6]", "%[s7]")
+        PUNIE_ADD_INPUT("16", "40", "%[s8]", "%[s9]")
+        PUNIE_ADD_INPUT("20", "44", "%[s10]", "%[s11]")
+        "add $256, %[weights]\n\t"
+        "add $48, %[pairs]\n\t"
+        "dec %[steps]\n\t"
+        "jnz 1b"
+        : [weights] "+r"(weights), [pairs] "+r"(pairs), [steps] "+r"(steps), [s0] "+v"(sums[0][0]),
+          [s1] "+v"(sums[0][1]), [s2] "+v"(sums[1][0]), [s3] "+v"(sums[1][1]), [s4] "+v"(sums[2][0]),
+          [s5] "+v"(sums[2][1]), [s6] "+v"(sums[3][0]), [s7] "+v"(sums[3][1]), [s8] "+v"(sums[4][0]),
+          [s9] "+v"(sums[4][1]), [s10] "+v"(sums[5][0]), [s11] "+v"(sums[5][1])
+        :
+        : "memory", "cc", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23");
+#undef PUNIE_ADD_INPUT
+    // clang-format on
+  }
 
   static Floats zero() { return _mm512_setzero_ps(); }
   static Floats set(float value) { return _mm512_set1_ps(value); }
@@ -254,7 +293,10 @@ struct Avx512 {
   }
 
   /// Into L2: fetched into L1, the weights to come would take the place of what is in use.
-  static void prefetch(const char* at) { _mm_prefetch(at, _MM_HINT_T1); }
+  /// In assembly, as GCC takes a function that does no more than this for one without effects, and leaves it out.
+  static void prefetch(const char* at) { asm volatile("prefetcht1 %0" ::"m"(*at)); }
+  /// For one use.
+  static void prefetch_once(const char* at) { asm volatile("prefetchnta %0" ::"m"(*at)); }
 
  private:
   static __mmask16 first(int64_t count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : (1u << count) - 1); }
