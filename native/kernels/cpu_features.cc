@@ -46,7 +46,7 @@ bool has_tiles() {
 #endif
 }
 
-bool is_amd() {
+bool detect_amd() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   return __builtin_cpu_is("amd");
@@ -89,8 +89,14 @@ Isa from_environment() {
 }
 
 std::atomic<int> forced{-1};
-std::atomic<int> forced_adds_faster{-1};
+std::atomic<int> forced_amd{-1};
 std::atomic<bool> forced_no_vbmi{false};
+
+bool is_amd() {
+  static const bool amd = detect_amd();
+  const int override = forced_amd.load(std::memory_order_relaxed);
+  return override < 0 ? amd : override != 0;
+}
 
 Isa best_without_tiles() {
   static const Isa best = detect();
@@ -107,11 +113,9 @@ bool has_isa(Isa isa) {
   return isa == Isa::portable || isa == best || (isa == Isa::avx2 && best == Isa::avx512);
 }
 
-bool adds_faster() {
-  static const bool faster = is_amd();
-  const int override = forced_adds_faster.load(std::memory_order_relaxed);
-  return override < 0 ? faster : override != 0;
-}
+bool adds_faster() { return is_amd(); }
+
+bool keeps_asked_once() { return is_amd(); }
 
 bool has_vbmi() {
   static const bool has = detect_vbmi();
@@ -141,8 +145,8 @@ const char* name_of(Isa isa) {
 
 void force_isa(std::optional<Isa> isa) { forced.store(isa ? static_cast<int>(*isa) : -1, std::memory_order_relaxed); }
 
-void force_adds_faster(std::optional<bool> faster) {
-  forced_adds_faster.store(faster ? static_cast<int>(*faster) : -1, std::memory_order_relaxed);
+void force_amd(std::optional<bool> amd) {
+  forced_amd.store(amd ? static_cast<int>(*amd) : -1, std::memory_order_relaxed);
 }
 
 void force_no_vbmi(bool none) { forced_no_vbmi.store(none, std::memory_order_relaxed); }

@@ -21,6 +21,10 @@ inline bool use_neon() { return isa() == Isa::neon; }
 /// Intel's don't: there both are one pair of ports' work.
 bool adds_faster();
 
+/// Whether what is asked of memory for one use (prefetchnta) stays until then, even if other things are asked for in
+/// between. AMD's keep it in L2, and not in L3 after that; Intel's only in L1.
+bool keeps_asked_once();
+
 /// Whether this CPU has AVX-512's VBMI, which spread codes of 2, 3, 5 and 6 bits in fewer instructions.
 bool has_vbmi();
 
@@ -33,7 +37,7 @@ bool has_isa(Isa isa);
 
 /// For tests: use this one, which the CPU must have; nothing: the default again. Not to be changed while a kernel runs.
 void force_isa(std::optional<Isa> isa);
-void force_adds_faster(std::optional<bool> faster);
+void force_amd(std::optional<bool> amd);
 void force_no_vbmi(bool none);
 
 }  // namespace punie::kernels

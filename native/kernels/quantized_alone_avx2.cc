@@ -140,7 +140,7 @@ struct Steps {
   }
 
   template <int bits, int64_t columns, bool whole, int inputs, int units>
-  static void multiply(const char* weights, int64_t row_stride, const char* ahead, const char* end, int64_t words,
+  static void multiply(const char* weights, int64_t row_stride, AskedWeights asked, const char* end, int64_t words,
                        const char* input, int64_t input_bytes, __m256i (&dots)[inputs][units]) {
     constexpr int vectors = bits == 4 ? 1 : columns / 32;
     constexpr int64_t asked_bytes = lanes * columns * bits / 8 / 2;  // of memory, for half of the rows
@@ -150,8 +150,7 @@ struct Steps {
     for (int q = 0; q < 2; ++q) {
       // Else compilers keep eight addresses of each kind, on the stack.
       keep(weights);
-      for (int64_t byte = q * asked_bytes; byte < (q + 1) * asked_bytes; byte += line_bytes)
-        Avx2::prefetch(ahead + byte);
+      for (int64_t byte = q * asked_bytes; byte < (q + 1) * asked_bytes; byte += line_bytes) asked.prefetch<Avx2>(byte);
       const auto load_row = [&](int64_t row) {
         return Row::template load_row<whole>(weights + row * row_stride, words, end);
       };

@@ -163,16 +163,17 @@ struct Avx512Steps {
   }
 
   template <int bits, int64_t columns, bool whole, int inputs, int units>
-  static void multiply(const char* weights, int64_t row_stride, const char* ahead, const char* /*end*/, int64_t words,
+  static void multiply(const char* weights, int64_t row_stride, AskedWeights asked, const char* /*end*/, int64_t words,
                        const char* input, int64_t input_bytes, __m512i (&dots)[inputs][units]) {
+    const int64_t asked_stride = asked.by_rows ? row_stride : columns * bits / 8;
     __m512i quads[inputs][4];
 #pragma GCC unroll 4
     for (int q = 0; q < 4; ++q) {
       // Else compilers keep sixteen addresses of each kind, on the stack, and load weights twice.
       keep(weights);
-      keep(ahead);
+      keep(asked.at);
       const auto load = [&](int64_t row) {
-        Avx512::prefetch(ahead + row * row_stride);
+        asked.prefetch<Avx512>(row * asked_stride);
         __m512i v = load_weights<bits, whole>(weights + row * row_stride, words);
         Avx512::keep(v);
         return RowBytes<bits>(v);
@@ -184,7 +185,7 @@ struct Avx512Steps {
         quads[i][q] = add_neighbours(multiply_two_rows(a, b, x), multiply_two_rows(c, d, x));
       }
       weights += 4 * row_stride;
-      ahead += 4 * row_stride;
+      asked.at += 4 * asked_stride;
     }
 #pragma GCC unroll 4
     for (int i = 0; i < inputs; ++i) gather_units(quads[i], dots[i]);

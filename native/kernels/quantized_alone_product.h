@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "affine_widths.h"
+#include "cpu_features.h"
 #include "quantized_matmul.h"
 #include "rounded_inputs.h"
 
@@ -22,6 +23,24 @@ constexpr int64_t most_block_groups = 8;
 
 /// Weights asked of memory in the order that they lie in are so many bytes away, or the next panel's.
 constexpr int64_t least_bytes_ahead = 8192;
+
+/// Weights to come, which a step asks of memory.
+struct AskedWeights {
+  const char* at;
+  /// A line of each row; else the whole step's in the order that they lie in.
+  bool by_rows;
+  /// They stay where they are asked to until their one use (cpu_features.h).
+  bool once;
+
+  template <class V>
+  void prefetch(int64_t byte) const {
+    if (once) {
+      V::prefetch_once(at + byte);
+    } else {
+      V::prefetch(at + byte);
+    }
+  }
+};
 
 /// A panel's scales or biases of some groups.
 template <int lanes>
@@ -41,7 +60,6 @@ class AloneProduct {
   static constexpr int64_t step_input_bytes = 2 * step_columns;
   static constexpr int units_of_group = group_size > most_unit_columns ? group_size / most_unit_columns : 1;
   static constexpr int units = step_columns * units_of_group / group_size;  // of a step
-  static constexpr int64_t steps_ahead = Steps::steps_ahead;
 
  public:
   AloneProduct(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded)
@@ -52,7 +70,9 @@ class AloneProduct {
         row_bytes_(w.cols * bits / 8),
         end_(static_cast<const char*>(w.weight) + w.rows * row_bytes_),
         scale_bytes_(float_bytes(w.scale_type)),
-        block_groups_(block_row_bytes / scale_bytes_) {}
+        block_groups_(block_row_bytes / scale_bytes_),
+        once_(keeps_asked_once()),
+        steps_ahead_(once_ ? 0 : Steps::steps_ahead) {}
 
   void run(const float* bias, float* y, int64_t begin, int64_t end) const {
     int64_t row = begin;
@@ -71,16 +91,16 @@ class AloneProduct {
     const int64_t scale_row_bytes = layout_.groups * scale_bytes_, scale_stride = stride * scale_row_bytes;
     const char* scales = static_cast<const char*>(w_.scales) + row * scale_row_bytes;
     const char* biases = static_cast<const char*>(w_.biases) + row * scale_row_bytes;
-    // What is asked of memory: the weights that come `steps_ahead` steps later, in this panel or another, or those of a
-    // panel to come in the order that they lie in; and the scales and biases of a panel after those, for a block as
+    // What is asked of memory: the weights that come `steps_ahead_` steps later, in this panel or another, or those of
+    // a panel to come in the order that they lie in; and the scales and biases of a panel after those, for a block as
     // many as it uses.
     const int64_t whole_steps = w_.cols / step_columns;
     const int64_t steps = whole_steps + (w_.cols % step_columns > 0 ? 1 : 0);
-    const int64_t last_of_panel = steps - steps_ahead % steps;
-    const int64_t ahead = steps_ahead / steps * lanes * row_bytes_ + steps_ahead % steps * step_bytes;
+    const int64_t last_of_panel = steps - steps_ahead_ % steps;
+    const int64_t ahead = steps_ahead_ / steps * lanes * row_bytes_ + steps_ahead_ % steps * step_bytes;
     const int64_t ahead_in_next = ahead + lanes * row_bytes_ - steps * step_bytes;
     const int64_t panel_bytes = lanes * row_bytes_;
-    const int64_t panels_ahead = 1 + (steps_ahead > 0 ? steps_ahead / steps : least_bytes_ahead / panel_bytes);
+    const int64_t panels_ahead = 1 + (steps_ahead_ > 0 ? steps_ahead_ / steps : least_bytes_ahead / panel_bytes);
     const char* lines_ahead = weights + panels_ahead * panel_bytes;
     const int64_t scales_ahead = panels_ahead * lanes * scale_row_bytes;
 
@@ -118,8 +138,8 @@ class AloneProduct {
       const int64_t last = std::min(whole_steps, (group + groups) * group_size / step_columns);
       for (; step < last; ++step) {
         const char* from = weights + step * step_bytes;
-        const char* next = steps_ahead > 0 ? from + (step < last_of_panel ? ahead : ahead_in_next)
-                                           : lines_ahead + step * lanes * step_bytes;
+        const char* next = steps_ahead_ > 0 ? from + (step < last_of_panel ? ahead : ahead_in_next)
+                                            : lines_ahead + step * lanes * step_bytes;
         multiply_step<true>(from, row_stride, next, step, dots);
 #pragma GCC unroll 4
         for (int u = 0; u < units; ++u) add_unit(dots, u);
@@ -137,7 +157,8 @@ class AloneProduct {
   void multiply_step(const char* weights, int64_t row_stride, const char* ahead, int64_t step,
                      Ints (&dots)[inputs][units]) const {
     const int64_t words = whole ? step_words : layout_.words % step_words;
-    Steps::template multiply<bits, step_columns, whole>(weights, row_stride, ahead, end_, words,
+    const AskedWeights asked{.at = ahead, .by_rows = steps_ahead_ > 0, .once = once_};
+    Steps::template multiply<bits, step_columns, whole>(weights, row_stride, asked, end_, words,
                                                         input_ + step * step_input_bytes, input_bytes_, dots);
   }
 
@@ -157,6 +178,8 @@ class AloneProduct {
   const char* end_;  // of all weights
   int64_t scale_bytes_;
   int64_t block_groups_;
+  bool once_;
+  int64_t steps_ahead_;
 };
 
 template <class Steps, int bits, int group_size>

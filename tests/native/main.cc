@@ -31,21 +31,19 @@ void for_each_isa(const std::function<void(const std::string&)>& test) {
   for (const auto isa : kernels::all_isas) {
     if (!kernels::has_isa(isa)) continue;
     kernels::force_isa(isa);
-    if (isa != kernels::Isa::avx512) {
-      test(kernels::name_of(isa));
-      continue;
-    }
-    for (const bool without_vbmi : {false, true}) {
-      kernels::force_no_vbmi(without_vbmi);
-      if (!without_vbmi && !kernels::has_vbmi()) continue;
-      for (const bool faster : {false, true}) {
-        kernels::force_adds_faster(faster);
-        test(std::string("avx512") + (without_vbmi ? ", no VBMI" : "") + (faster ? ", adding faster" : ""));
+    const bool avx512 = isa == kernels::Isa::avx512;
+    for (const bool amd : {false, true}) {
+      if (amd && !avx512 && isa != kernels::Isa::avx2) continue;
+      kernels::force_amd(amd);
+      for (const bool without_vbmi : {false, true}) {
+        if (avx512 ? !without_vbmi && !kernels::has_vbmi() : without_vbmi) continue;
+        kernels::force_no_vbmi(without_vbmi);
+        test(kernels::name_of(isa) + std::string(avx512 && without_vbmi ? ", no VBMI" : "") + (amd ? ", AMD" : ""));
+        kernels::force_no_vbmi(false);
       }
     }
-    kernels::force_no_vbmi(false);
-    kernels::force_adds_faster(std::nullopt);
   }
+  kernels::force_amd(std::nullopt);
   kernels::force_isa(std::nullopt);
 }
 
