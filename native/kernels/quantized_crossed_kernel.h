@@ -41,7 +41,7 @@ class QuantizedCrossed {
 
   QuantizedCrossed(const QuantizedMatrix& w, const InputLayout& layout, const float* rounded, const float* bias,
                    float* y, float* scratch)
-      : cols_(w.cols), layout_(layout), rounded_(rounded) {
+      : cols_(w.cols), layout_(layout), block_floats_(layout.offset(1)), rounded_(rounded) {
     const auto take = [&](int64_t floats) {
       float* taken = scratch;
       scratch += floats;
@@ -68,9 +68,10 @@ class QuantizedCrossed {
       }
       for (int64_t column = 0; column < cols_; column += unpacked_columns) {
         const int64_t cols = cols_ - column < unpacked_columns ? cols_ - column : unpacked_columns;
+        const Part part{column, column / layout_.unit, cols / layout_.unit};
         for (int t = 0; t < twins; ++t) unpack<Codes>(twins_[t], column, cols);
         for (int64_t block = 0; block < layout_.blocks(); ++block) {
-          for (int t = 0; t < twins; ++t) multiply_block<Codes::affine>(twins_[t], block, column, cols);
+          for (int t = 0; t < twins; ++t) multiply_block<Codes::affine>(twins_[t], block, part);
         }
       }
       for (int t = 0; t < twins; ++t) store(twins_[t]);
@@ -78,6 +79,13 @@ class QuantizedCrossed {
   }
 
  private:
+  /// Columns that are unpacked.
+  struct Part {
+    int64_t column;
+    int64_t first_unit;
+    int64_t units;
+  };
+
   /// Two panels, or one where there are no more rows, and what has come of them.
   struct Twin {
     std::array<std::optional<Panel>, twin> panels;
@@ -150,21 +158,19 @@ class QuantizedCrossed {
     }
   }
 
-  /// Asks for what the next block has where this one has `pairs`: with every block another place begins, which
-  /// processors do not foresee.
-  void ask_for_inputs(int64_t block, const int32_t* pairs, int64_t count) const {
-    if (block + 1 == layout_.blocks()) return;
-    const int32_t* next = pairs + layout_.offset(block + 1) - layout_.offset(block);
-    for (int64_t i = 0; i < count; i += line_bytes / 4) V::prefetch(reinterpret_cast<const char*>(next + i));
+  /// Asks for a part of the next block of inputs: with every block another place begins, which processors do not
+  /// foresee.
+  static void ask_for_inputs(const int32_t* pairs, int64_t count) {
+    for (int64_t i = 0; i < count; i += line_bytes / 4) V::prefetch(reinterpret_cast<const char*>(pairs + i));
   }
 
   template <bool affine>
-  void multiply_block(const Twin& t, int64_t block, int64_t column, int64_t cols) const {
+  void multiply_block(const Twin& t, int64_t block, const Part& part) const {
     const auto multiply_width = [&]<int width>() {
       if (t.count == 2) {
-        multiply<affine, 2, width>(t, block, column, cols);
+        multiply<affine, 2, width>(t, block, part);
       } else {
-        multiply<affine, 1, width>(t, block, column, cols);
+        multiply<affine, 1, width>(t, block, part);
       }
     };
     static_assert(V::crossed_inputs == 4 || V::crossed_inputs == 6);
@@ -184,46 +190,48 @@ class QuantizedCrossed {
 
   /// The unpacked pairs against a block of inputs. By itself, as the registers are all needed here.
   template <bool affine, int panels, int width>
-  [[gnu::noinline]] void multiply(const Twin& t, int64_t block, int64_t column, int64_t cols) const {
-    const float* input = rounded_ + layout_.offset(block);
+  [[gnu::noinline]] void multiply(const Twin& t, int64_t block, const Part& part) const {
+    const float* input = rounded_ + block * block_floats_;
     const float* scales = input + width * layout_.pairs;
     const float* sums = scales + width * layout_.units;
     const auto* input_crosses = reinterpret_cast<const int32_t*>(sums + width * layout_.groups);
-    const int32_t* pairs = reinterpret_cast<const int32_t*>(input) + column / 2 * width;
+    const int32_t* pairs = reinterpret_cast<const int32_t*>(input) + part.column / 2 * width;
     const uint32_t* weights = t.pairs;
     const uint32_t* crosses = t.crosses;
     float* totals = t.totals + block * layout_.most_inputs * panels * lanes;
 
     const int64_t steps = layout_.unit / 4;
-    const int64_t first_unit = column / layout_.unit, units = cols / layout_.unit;
+    const bool asks_for_weights = block == 0, asks_for_inputs = &t == twins_ && block + 1 < layout_.blocks();
     // All loops over sums are unrolled: else compilers keep them in memory.
-    for (int64_t unit = first_unit; unit < first_unit + units; ++unit) {
-      if (block == 0) ask_for_weights(t, unit - first_unit, units);
-      if (&t == twins_) ask_for_inputs(block, pairs, layout_.unit / 2 * width);
+    for (int64_t unit = part.first_unit; unit < part.first_unit + part.units; ++unit) {
+      if (asks_for_weights) ask_for_weights(t, unit - part.first_unit, part.units);
+      if (asks_for_inputs) ask_for_inputs(pairs + block_floats_, steps * 2 * width);
       Ints dots[width][panels];
-#pragma GCC unroll 2
-      for (int p = 0; p < panels; ++p) {
-        const Ints cross = V::load_ints(crosses + p * lanes);
-#pragma GCC unroll 8
-        for (int i = 0; i < width; ++i) {
-          dots[i][p] = V::add(cross, V::broadcast_pair(input_crosses + unit * width + i));
-        }
+      if constexpr (requires { V::sum_crossed(weights, pairs, steps, crosses, input_crosses, dots); }) {
+        V::sum_crossed(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
+      } else {
+        sum_steps(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
       }
       crosses += panels * lanes;
-      if constexpr (requires { V::add_crossed(weights, pairs, steps, dots); }) {
-        V::add_crossed(weights, pairs, steps, dots);
-      } else {
-        add_steps(weights, pairs, steps, dots);
-      }
       weights += steps * 2 * panels * lanes;
       pairs += steps * 2 * width;
       add_unit<affine>(t, unit, dots, scales + unit * width, sums, totals);
     }
   }
 
-  /// `steps` times (a + odd) (b + even) of a block of inputs and some panels.
+  /// Both crosses, and `steps` times (a + odd) (b + even) of a block of inputs and some panels.
   template <int panels, int width>
-  static void add_steps(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[width][panels]) {
+  static void sum_steps(const uint32_t* weights, const int32_t* pairs, int64_t steps, const uint32_t* crosses,
+                        const int32_t* input_crosses, Ints (&sums)[width][panels]) {
+#pragma GCC unroll 2
+    for (int p = 0; p < panels; ++p) {
+      const Ints cross = V::load_ints(crosses + p * lanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < width; ++i) sums[i][p] = V::add(cross, V::broadcast_pair(input_crosses + i));
+    }
+    if constexpr (requires { V::add_crossed(weights, pairs, steps, sums); }) {
+      return V::add_crossed(weights, pairs, steps, sums);
+    }
     do {  // at least once: else compilers keep the sums in memory
       Ints even[panels], odd[panels];
 #pragma GCC unroll 2
@@ -281,6 +289,7 @@ class QuantizedCrossed {
 
   const int64_t cols_;
   const InputLayout& layout_;
+  const int64_t block_floats_;  // from a block of inputs to the next
   const float* rounded_;
   uint32_t* words_;  // [unpacked_columns / 4][lanes], of one panel
   Twin twins_[most_twins];

@@ -55,10 +55,14 @@ struct Avx512 {
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   static Ints add_shorts(Ints a, Ints b) { return _mm512_add_epi16(a, b); }
-  /// QuantizedCrossed::add_steps for a whole block of inputs and two panels. Compilers copy every sum twice for each
+  /// QuantizedCrossed::sum_steps for a whole block of inputs and two panels. Compilers copy every sum twice for each
   /// step.
-  static void add_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[6][2]) {
+  static void sum_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, const uint32_t* crosses,
+                          const int32_t* input_crosses, Ints (&sums)[6][2]) {
     // clang-format off
+#define PUNIE_BEGIN_INPUT(a, sum0, sum1)                         \
+  "vpaddd " a "(%[input_crosses])%{1to16%}, %%zmm16, " sum0 "\n\t" \
+  "vpaddd " a "(%[input_crosses])%{1to16%}, %%zmm17, " sum1 "\n\t"
 #define PUNIE_ADD_INPUT(a, b, sum0, sum1)     \
   "vpbroadcastd " a "(%[pairs]), %%zmm20\n\t" \
   "vpbroadcastd " b "(%[pairs]), %%zmm21\n\t" \
@@ -69,6 +73,14 @@ struct Avx512 {
   "vpdpwssd %%zmm23, %%zmm22, " sum0 "\n\t"   \
   "vpdpwssd %%zmm21, %%zmm20, " sum1 "\n\t"
     asm volatile(
+        "vmovdqa64 (%[crosses]), %%zmm16\n\t"
+        "vmovdqa64 64(%[crosses]), %%zmm17\n\t"
+        PUNIE_BEGIN_INPUT("0", "%[s0]", "%[s1]")
+        PUNIE_BEGIN_INPUT("4", "%[s2]", "%[s3]")
+        PUNIE_BEGIN_INPUT("8", "%[s4]", "%[s5]")
+        PUNIE_BEGIN_INPUT("12", "%[s6]", "%[s7]")
+        PUNIE_BEGIN_INPUT("16", "%[s8]", "%[s9]")
+        PUNIE_BEGIN_INPUT("20", "%[s10]", "%[s11]")
         ".p2align 6\n"
         "1:\n\t"
         "vmovdqa64 (%[weights]), %%zmm16\n\t"
@@ -85,13 +97,14 @@ struct Avx512 {
         "add $48, %[pairs]\n\t"
         "dec %[steps]\n\t"
         "jnz 1b"
-        : [weights] "+r"(weights), [pairs] "+r"(pairs), [steps] "+r"(steps), [s0] "+v"(sums[0][0]),
-          [s1] "+v"(sums[0][1]), [s2] "+v"(sums[1][0]), [s3] "+v"(sums[1][1]), [s4] "+v"(sums[2][0]),
-          [s5] "+v"(sums[2][1]), [s6] "+v"(sums[3][0]), [s7] "+v"(sums[3][1]), [s8] "+v"(sums[4][0]),
-          [s9] "+v"(sums[4][1]), [s10] "+v"(sums[5][0]), [s11] "+v"(sums[5][1])
-        :
+        : [weights] "+r"(weights), [pairs] "+r"(pairs), [steps] "+r"(steps), [s0] "=&v"(sums[0][0]),
+          [s1] "=&v"(sums[0][1]), [s2] "=&v"(sums[1][0]), [s3] "=&v"(sums[1][1]), [s4] "=&v"(sums[2][0]),
+          [s5] "=&v"(sums[2][1]), [s6] "=&v"(sums[3][0]), [s7] "=&v"(sums[3][1]), [s8] "=&v"(sums[4][0]),
+          [s9] "=&v"(sums[4][1]), [s10] "=&v"(sums[5][0]), [s11] "=&v"(sums[5][1])
+        : [crosses] "r"(crosses), [input_crosses] "r"(input_crosses)
         : "memory", "cc", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23");
 #undef PUNIE_ADD_INPUT
+#undef PUNIE_BEGIN_INPUT
     // clang-format on
   }
 
