@@ -23,11 +23,13 @@ inline RowRange rows_of_panels(std::int64_t begin, std::int64_t end, std::int64_
 }
 
 /// Panels of a step of `panels` that a thread takes at a time: few, so that no thread waits long for the last piece,
-/// and several pieces for each thread, since threads do not run at one speed.
+/// and several pieces for each thread, since threads do not run at one speed; and where they are several an even
+/// number, as kernels of many inputs take two together.
 inline std::int64_t panel_grain(std::int64_t panels, int threads) {
   constexpr std::int64_t kMostPanels = 8;
   constexpr std::int64_t kPiecesOfThread = 8;
-  return std::clamp<std::int64_t>(panels / (kPiecesOfThread * threads), 1, kMostPanels);
+  const auto grain = std::clamp<std::int64_t>(panels / (kPiecesOfThread * threads), 1, kMostPanels);
+  return grain == 1 ? 1 : (grain + 1) / 2 * 2;
 }
 
 }  // namespace punie::nn
