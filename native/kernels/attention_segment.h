@@ -142,38 +142,52 @@ class SegmentAttention {
     }
   }
 
-  /// scores[i][k] = q_i · key_k * scale, in one chain over the elements.
+  /// scores[i][k] = q_i · key_k * scale, in one chain over the elements; for whole blocks of keys.
   template <int width>
   void score_keys(const float* queries, int64_t tile, int64_t count, float* scores) const {
-    const int16_t* keys = keys_ + tile * dim_;
-    const auto* next_values = reinterpret_cast<const char*>(values_ + (tile + tile_keys) * value_stride(dim_));
-    constexpr int group = group_of(width), vectors = vectors_of(width);
-    for (int64_t block = 0; block < count; block += key_block)
-      for (int part = 0; part < key_block; part += vectors * lanes)
-        for (int first = 0; first < width; first += group) {
-          Floats sums[group][vectors];
+    constexpr int vectors = vectors_of(width), step = vectors * lanes;
+    const int64_t padded = (count + key_block - 1) / key_block * key_block;
+    int64_t at = 0;
+    for (; at + step <= padded; at += step) score_vectors<width, vectors>(queries, tile, at, scores);
+    if constexpr (step > key_block) {
+      if (at < padded) score_vectors<width, 1>(queries, tile, at, scores);
+    }
+  }
+
+  /// The keys of the tile from `at` on.
+  template <int width, int vectors>
+  void score_vectors(const float* queries, int64_t tile, int64_t at, float* scores) const {
+    constexpr int group = group_of(width, vectors);
+    constexpr int blocks = vectors * lanes > key_block ? vectors * lanes / key_block : 1;
+    const int64_t block_values = key_block * dim_, vector_stride = blocks > 1 ? block_values : lanes;
+    const int64_t begin = at / key_block * block_values;
+    const auto* next_values = reinterpret_cast<const char*>(values_ + (tile + tile_keys) * value_stride(dim_) + begin);
+    for (int first = 0; first < width; first += group) {
+      Floats sums[group][vectors];
 #pragma GCC unroll 12
-          for (int i = 0; i < group; ++i)
-            for (int v = 0; v < vectors; ++v) sums[i][v] = V::zero();
-          const int16_t* from = keys + block * dim_ + part;
-          const float* q = queries + first;
-          for (int64_t d = 0; d < dim_; ++d, from += key_block, q += width) {
-            if constexpr (width <= prefetched_queries) {
-              V::prefetch(reinterpret_cast<const char*>(from + tile_keys * dim_));
-              V::prefetch(next_values + (block * dim_ + d * key_block) * 2);
-            }
-            add_products<group, vectors>(from, q, 1, sums);
-          }
-#pragma GCC unroll 2
-          for (int v = 0; v < vectors; ++v) {
-            const int64_t at = block + part + v * lanes;
-            const Floats scale = V::multiply(V::load_some(key_scales_ + tile + at, lanes), V::set(segment_.scale));
-#pragma GCC unroll 12
-            for (int i = 0; i < group; ++i) {
-              V::store(scores + (first + i) * tile_keys + at, V::multiply(sums[i][v], scale));
-            }
+      for (int i = 0; i < group; ++i)
+        for (int v = 0; v < vectors; ++v) sums[i][v] = V::zero();
+      const int16_t* from = keys_ + tile * dim_ + begin + at % key_block;
+      const float* q = queries + first;
+      for (int64_t d = 0; d < dim_; ++d, from += key_block, q += width) {
+        if constexpr (width <= prefetched_queries) {
+          for (int64_t value = 0; value < blocks * block_values; value += block_values) {
+            V::prefetch(reinterpret_cast<const char*>(from + tile_keys * dim_ + value));
+            V::prefetch(next_values + (value + d * key_block) * 2);
           }
         }
+        add_products<group, vectors>(from, vector_stride, q, 1, sums);
+      }
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) {
+        const int64_t key = at + v * lanes;
+        const Floats scale = V::multiply(V::load_some(key_scales_ + tile + key, lanes), V::set(segment_.scale));
+#pragma GCC unroll 12
+        for (int i = 0; i < group; ++i) {
+          V::store(scores + (first + i) * tile_keys + key, V::multiply(sums[i][v], scale));
+        }
+      }
+    }
   }
 
   /// Vectors of keys, or of a value's elements, at a time: with two a query's number is spread over a vector half as
@@ -182,16 +196,17 @@ class SegmentAttention {
     return width <= V::most_paired || (width % 2 == 0 && width / 2 <= V::most_paired) ? 2 : 1;
   }
   /// Queries that are worked on at a time: their sums over the vectors stay in registers.
-  static constexpr int group_of(int width) {
-    return vectors_of(width) == 2 && width > V::most_paired ? width / 2 : width;
+  static constexpr int group_of(int width, int vectors) {
+    return vectors == 2 && width > V::most_paired ? width / 2 : width;
   }
 
   /// Adds vectors of 16-bit integers, times one number for each query, to the queries' sums.
   template <int group, int vectors>
-  static void add_products(const int16_t* from, const float* numbers, int64_t stride, Floats (&sums)[group][vectors]) {
+  static void add_products(const int16_t* from, int64_t vector_stride, const float* numbers, int64_t stride,
+                           Floats (&sums)[group][vectors]) {
     Floats v[vectors];
 #pragma GCC unroll 2
-    for (int k = 0; k < vectors; ++k) v[k] = V::load_shorts(from + k * lanes);
+    for (int k = 0; k < vectors; ++k) v[k] = V::load_shorts(from + k * vector_stride);
 #pragma GCC unroll 12
     for (int i = 0; i < group; ++i) {
       const Floats number = V::set(numbers[i * stride]);
@@ -238,33 +253,43 @@ class SegmentAttention {
   /// Each state's values = values * decay + weights · values of the tile.
   template <int width>
   void add_values(const float* weights, const float* decay, int64_t tile, int64_t count) {
+    constexpr int vectors = vectors_of(width), step = vectors * lanes;
     const int64_t row = value_stride(dim_);
-    const int16_t* values = values_ + tile * row;
-    constexpr int group = group_of(width), vectors = vectors_of(width);
-    for (int64_t d = 0; d < row; d += vectors * lanes)
-      for (int first = 0; first < width; first += group) {
-        Floats sums[group][vectors];
+    int64_t d = 0;
+    for (; d + step <= row; d += step) add_elements<width, vectors>(weights, decay, tile, count, d);
+    if constexpr (step > value_stride(1)) {
+      if (d < row) add_elements<width, 1>(weights, decay, tile, count, d);
+    }
+  }
+
+  /// The values' elements from `d` on.
+  template <int width, int vectors>
+  void add_elements(const float* weights, const float* decay, int64_t tile, int64_t count, int64_t d) {
+    constexpr int group = group_of(width, vectors);
+    const int64_t row = value_stride(dim_);
+    for (int first = 0; first < width; first += group) {
+      Floats sums[group][vectors];
 #pragma GCC unroll 12
-        for (int i = 0; i < group; ++i) {
-          const int64_t query = first + i < count_ ? first + i : count_ - 1;
-          const float* state = states_ + query * stride_ + state_values + d;
+      for (int i = 0; i < group; ++i) {
+        const int64_t query = first + i < count_ ? first + i : count_ - 1;
+        const float* state = states_ + query * stride_ + state_values + d;
 #pragma GCC unroll 2
-          for (int v = 0; v < vectors; ++v) {
-            sums[i][v] = V::multiply(V::load(state + v * lanes), V::set(decay[first + i]));
-          }
-        }
-        const int16_t* from = values + d;
-        const float* weight = weights + first * tile_keys;
-        for (int64_t k = 0; k < count; ++k, from += row)
-          add_products<group, vectors>(from, weight + k, tile_keys, sums);
-#pragma GCC unroll 12
-        for (int i = 0; i < group; ++i) {
-          if (first + i >= count_) break;
-          float* state = states_ + (first + i) * stride_ + state_values + d;
-#pragma GCC unroll 2
-          for (int v = 0; v < vectors; ++v) V::store(state + v * lanes, sums[i][v]);
+        for (int v = 0; v < vectors; ++v) {
+          sums[i][v] = V::multiply(V::load(state + v * lanes), V::set(decay[first + i]));
         }
       }
+      const int16_t* from = values_ + tile * row + d;
+      const float* weight = weights + first * tile_keys;
+      for (int64_t k = 0; k < count; ++k, from += row)
+        add_products<group, vectors>(from, lanes, weight + k, tile_keys, sums);
+#pragma GCC unroll 12
+      for (int i = 0; i < group; ++i) {
+        if (first + i >= count_) break;
+        float* state = states_ + (first + i) * stride_ + state_values + d;
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v) V::store(state + v * lanes, sums[i][v]);
+      }
+    }
   }
 
   const AttentionSegment& segment_;

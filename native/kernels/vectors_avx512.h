@@ -21,8 +21,8 @@ struct Avx512 {
   static constexpr bool alone = true;
   /// Inputs that are multiplied by bytes.
   static constexpr int most_bytes = 4;
-  /// Queries whose sums over two vectors stay in registers; 0: attention takes one vector at a time.
-  static constexpr int most_paired = 0;
+  /// Queries whose sums over two vectors stay in registers.
+  static constexpr int most_paired = 12;
   /// Inputs of a crossed block: their sums over two panels stay in registers.
   static constexpr int crossed_inputs = 6;
   /// As many inputs, or more, are crossed.
