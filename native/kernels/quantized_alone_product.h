@@ -113,8 +113,8 @@ class AloneProduct {
       load_groups(w_.scales, scales + group * scale_bytes_, scale_stride, groups, group_scales);
       load_groups(w_.biases, biases + group * scale_bytes_, scale_stride, groups, group_biases);
       for (int64_t line = 0; line < lanes * block_row_bytes; line += line_bytes) {
-        V::prefetch(scales + scales_ahead + group * scale_bytes_ * lanes + line);
-        V::prefetch(biases + scales_ahead + group * scale_bytes_ * lanes + line);
+        V::prefetch_near(scales + scales_ahead + group * scale_bytes_ * lanes + line);
+        V::prefetch_near(biases + scales_ahead + group * scale_bytes_ * lanes + line);
       }
       const float* input_scales = reinterpret_cast<const float*>(input_) + layout_.pairs + group * units_of_group;
       const float* input_sums = reinterpret_cast<const float*>(input_) + layout_.pairs + layout_.units + group;
