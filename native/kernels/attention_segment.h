@@ -171,9 +171,10 @@ class SegmentAttention {
       const float* q = queries + first;
       for (int64_t d = 0; d < dim_; ++d, from += key_block, q += width) {
         if constexpr (width <= prefetched_queries) {
-          for (int64_t value = 0; value < blocks * block_values; value += block_values) {
-            V::prefetch(reinterpret_cast<const char*>(from + tile_keys * dim_ + value));
-            V::prefetch(next_values + (value + d * key_block) * 2);
+#pragma GCC unroll 2
+          for (int b = 0; b < blocks; ++b) {
+            V::prefetch(reinterpret_cast<const char*>(from + tile_keys * dim_ + b * block_values));
+            V::prefetch(next_values + (b * block_values + d * key_block) * 2);
           }
         }
         add_products<group, vectors>(from, vector_stride, q, 1, sums);
@@ -257,7 +258,7 @@ class SegmentAttention {
     const int64_t row = value_stride(dim_);
     int64_t d = 0;
     for (; d + step <= row; d += step) add_elements<width, vectors>(weights, decay, tile, count, d);
-    if constexpr (step > value_stride(1)) {
+    if constexpr (step > value_block) {
       if (d < row) add_elements<width, 1>(weights, decay, tile, count, d);
     }
   }

@@ -55,6 +55,18 @@ bool detect_amd() {
 #endif
 }
 
+constexpr unsigned zen5_family = 0x1a;
+
+unsigned cpu_family() {
+#if defined(__x86_64__)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0) return 0;
+  return (a >> 8 & 0xf) + (a >> 20 & 0xff);
+#else
+  return 0;
+#endif
+}
+
 bool detect_vbmi() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -92,10 +104,14 @@ std::atomic<int> forced{-1};
 std::atomic<int> forced_amd{-1};
 std::atomic<bool> forced_no_vbmi{false};
 
+bool unless_forced(bool detected) {
+  const int override = forced_amd.load(std::memory_order_relaxed);
+  return override < 0 ? detected : override != 0;
+}
+
 bool is_amd() {
   static const bool amd = detect_amd();
-  const int override = forced_amd.load(std::memory_order_relaxed);
-  return override < 0 ? amd : override != 0;
+  return unless_forced(amd);
 }
 
 Isa best_without_tiles() {
@@ -115,7 +131,12 @@ bool has_isa(Isa isa) {
 
 bool adds_faster() { return is_amd(); }
 
-bool keeps_asked_once() { return is_amd(); }
+bool asks_in_order() { return is_amd(); }
+
+bool keeps_asked_once() {
+  static const bool zen5 = detect_amd() && cpu_family() >= zen5_family;
+  return unless_forced(zen5);
+}
 
 bool has_vbmi() {
   static const bool has = detect_vbmi();

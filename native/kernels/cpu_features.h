@@ -21,8 +21,11 @@ inline bool use_neon() { return isa() == Isa::neon; }
 /// Intel's don't: there both are one pair of ports' work.
 bool adds_faster();
 
-/// Whether what is asked of memory for one use (prefetchnta) stays until then, even if other things are asked for in
-/// between. AMD's keep it in L2, and not in L3 after that; Intel's only in L1.
+/// Whether one input's weights are asked of memory in the order that they lie in, by AVX-512 too: on AMD's.
+bool asks_in_order();
+
+/// Whether what is asked of memory for one use (prefetchnta) is still there when a panel of weights has come after it.
+/// So it is on Zen 5. Intel's have it in L1 only, and so had AMD's of old; those in between were not measured.
 bool keeps_asked_once();
 
 /// Whether this CPU has AVX-512's VBMI, which spread codes of 2, 3, 5 and 6 bits in fewer instructions.
@@ -37,6 +40,7 @@ bool has_isa(Isa isa);
 
 /// For tests: use this one, which the CPU must have; nothing: the default again. Not to be changed while a kernel runs.
 void force_isa(std::optional<Isa> isa);
+/// What is said above of AMD's and of Zen 5.
 void force_amd(std::optional<bool> amd);
 void force_no_vbmi(bool none);
 

@@ -21,7 +21,10 @@ struct KeyValueCache {
 };
 
 inline constexpr int64_t key_block = 16;
-inline constexpr int64_t value_stride(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
+inline constexpr int64_t value_block = 16;
+inline constexpr int64_t value_stride(int64_t head_dim) {
+  return (head_dim + value_block - 1) / value_block * value_block;
+}
 
 /// 16-bit values of `keys` and of `values` for one head.
 inline constexpr int64_t key_values(int64_t capacity, int64_t head_dim) { return capacity * head_dim; }

@@ -123,7 +123,7 @@ void gather_units(__m256i low, __m256i high, __m256i (&sums)[units]) {
 /// See AloneProduct.
 struct Steps {
   using Vectors = Avx2;
-  static constexpr int64_t steps_ahead = 0;
+  static constexpr int64_t steps_ahead = 0;  // in order
   template <int bits, int group_size>
   static constexpr int64_t step_columns = bits == 4 || group_size > 32 ? 64 : 32;
 

@@ -72,7 +72,7 @@ class AloneProduct {
         scale_bytes_(float_bytes(w.scale_type)),
         block_groups_(block_row_bytes / scale_bytes_),
         once_(keeps_asked_once()),
-        steps_ahead_(once_ ? 0 : Steps::steps_ahead) {}
+        steps_ahead_(asks_in_order() ? 0 : Steps::steps_ahead) {}
 
   void run(const float* bias, float* y, int64_t begin, int64_t end) const {
     int64_t row = begin;
@@ -92,8 +92,9 @@ class AloneProduct {
     const char* scales = static_cast<const char*>(w_.scales) + row * scale_row_bytes;
     const char* biases = static_cast<const char*>(w_.biases) + row * scale_row_bytes;
     // What is asked of memory: the weights that come `steps_ahead_` steps later, in this panel or another, or those of
-    // a panel to come in the order that they lie in; and the scales and biases of a panel after those, for a block as
-    // many as it uses.
+    // a panel to come in the order that they lie in; and the scales and biases of that panel, or of the one after it,
+    // for a block as many as it uses. Of these every few blocks need a new line of each row, all at once: they go to
+    // L1.
     const int64_t whole_steps = w_.cols / step_columns;
     const int64_t steps = whole_steps + (w_.cols % step_columns > 0 ? 1 : 0);
     const int64_t last_of_panel = steps - steps_ahead_ % steps;
@@ -134,19 +135,19 @@ class AloneProduct {
           }
         }
       };
+      const auto next = [&] {
+        return steps_ahead_ > 0 ? weights + step * step_bytes + (step < last_of_panel ? ahead : ahead_in_next)
+                                : lines_ahead + step * lanes * step_bytes;
+      };
       Ints dots[inputs][units];
       const int64_t last = std::min(whole_steps, (group + groups) * group_size / step_columns);
       for (; step < last; ++step) {
-        const char* from = weights + step * step_bytes;
-        const char* next = steps_ahead_ > 0 ? from + (step < last_of_panel ? ahead : ahead_in_next)
-                                            : lines_ahead + step * lanes * step_bytes;
-        multiply_step<true>(from, row_stride, next, step, dots);
+        multiply_step<true>(weights + step * step_bytes, row_stride, next(), step, dots);
 #pragma GCC unroll 4
         for (int u = 0; u < units; ++u) add_unit(dots, u);
       }
       if (group + groups == layout_.groups && step < steps) {
-        const char* from = weights + step * step_bytes;
-        multiply_step<false>(from, row_stride, from + ahead_in_next, step, dots);
+        multiply_step<false>(weights + step * step_bytes, row_stride, next(), step, dots);
         for (int u = 0; u < layout_.units % units; ++u) add_unit(dots, u);
       }
     }

@@ -158,10 +158,11 @@ class QuantizedCrossed {
     }
   }
 
-  /// Asks for a part of the next block of inputs: with every block another place begins, which processors do not
-  /// foresee.
-  static void ask_for_inputs(const int32_t* pairs, int64_t count) {
+  /// Asks for `count` pairs of the next block of inputs, and returns where they end: with every block another place
+  /// begins, which processors do not foresee.
+  static const int32_t* ask_for_inputs(const int32_t* pairs, int64_t count) {
     for (int64_t i = 0; i < count; i += line_bytes / 4) V::prefetch(reinterpret_cast<const char*>(pairs + i));
+    return pairs + count;
   }
 
   template <bool affine>
@@ -202,10 +203,13 @@ class QuantizedCrossed {
 
     const int64_t steps = layout_.unit / 4;
     const bool asks_for_weights = block == 0, asks_for_inputs = &t == twins_ && block + 1 < layout_.blocks();
+    const int64_t next_width = asks_for_inputs ? layout_.width(block + 1) : 0;
+    const int32_t* next_pairs =
+        reinterpret_cast<const int32_t*>(input + (asks_for_inputs ? block_floats_ : 0)) + part.column / 2 * next_width;
     // All loops over sums are unrolled: else compilers keep them in memory.
     for (int64_t unit = part.first_unit; unit < part.first_unit + part.units; ++unit) {
       if (asks_for_weights) ask_for_weights(t, unit - part.first_unit, part.units);
-      if (asks_for_inputs) ask_for_inputs(pairs + block_floats_, steps * 2 * width);
+      if (asks_for_inputs) next_pairs = ask_for_inputs(next_pairs, steps * 2 * next_width);
       Ints dots[width][panels];
       if constexpr (requires { V::sum_crossed(weights, pairs, steps, crosses, input_crosses, dots); }) {
         V::sum_crossed(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
@@ -228,9 +232,6 @@ class QuantizedCrossed {
       const Ints cross = V::load_ints(crosses + p * lanes);
 #pragma GCC unroll 8
       for (int i = 0; i < width; ++i) sums[i][p] = V::add(cross, V::broadcast_pair(input_crosses + i));
-    }
-    if constexpr (requires { V::add_crossed(weights, pairs, steps, sums); }) {
-      return V::add_crossed(weights, pairs, steps, sums);
     }
     do {  // at least once: else compilers keep the sums in memory
       Ints even[panels], odd[panels];

@@ -49,10 +49,18 @@ struct Avx2 {
   static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
   static Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static Ints add_shorts(Ints a, Ints b) { return _mm256_add_epi16(a, b); }
-  /// QuantizedCrossed::add_steps for a whole block of inputs and two panels. All registers are needed here: eight sums,
+  /// QuantizedCrossed::sum_steps for a whole block of inputs and two panels. All registers are needed here: eight sums,
   /// four weights, a pair each of inputs and of what they make with one panel. Compilers keep half of the sums in
   /// memory.
-  static void add_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, Ints (&sums)[4][2]) {
+  static void sum_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, const uint32_t* crosses,
+                          const int32_t* input_crosses, Ints (&sums)[4][2]) {
+#pragma GCC unroll 2
+    for (int p = 0; p < 2; ++p) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        sums[i][p] = add(load_ints(crosses + p * lanes), broadcast_pair(input_crosses + i));
+      }
+    }
     // clang-format off
 #define PUNIE_ADD_INPUT(a, b, sum0, sum1)     \
   "vpbroadcastd " a "(%[pairs]), %%ymm12\n\t" \
@@ -270,7 +278,7 @@ struct Avx2 {
     }
   }
 
-  /// In assembly, as GCC takes a function that does no more than this for one without effects, and leaves it out.
+  /// In assembly, as GCC takes a function that does no more than such for one without effects, and leaves calls out.
   static void prefetch(const char* at) { asm volatile("prefetcht1 %0" ::"m"(*at)); }
   /// Into L1.
   static void prefetch_near(const char* at) { asm volatile("prefetcht0 %0" ::"m"(*at)); }

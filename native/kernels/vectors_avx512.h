@@ -306,7 +306,7 @@ struct Avx512 {
   }
 
   /// Into L2: fetched into L1, the weights to come would take the place of what is in use.
-  /// In assembly, as GCC takes a function that does no more than this for one without effects, and leaves it out.
+  /// In assembly, as GCC takes a function that does no more than such for one without effects, and leaves calls out.
   static void prefetch(const char* at) { asm volatile("prefetcht1 %0" ::"m"(*at)); }
   /// Into L1.
   static void prefetch_near(const char* at) { asm volatile("prefetcht0 %0" ::"m"(*at)); }

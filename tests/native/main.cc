@@ -27,20 +27,33 @@ std::vector<const Test*>& all_tests() {
   return tests;
 }
 
+namespace {
+
+/// What a kernel may find beside its instruction set.
+struct Variant {
+  bool amd;
+  bool vbmi;
+};
+
+std::vector<Variant> variants_of(kernels::Isa isa) {
+  const bool vbmi = kernels::has_vbmi();
+  if (isa != kernels::Isa::avx2 && isa != kernels::Isa::avx512) return {{false, vbmi}};
+  std::vector<Variant> variants{{false, vbmi}, {true, vbmi}};
+  if (isa == kernels::Isa::avx512 && vbmi) variants.insert(variants.end(), {{false, false}, {true, false}});
+  return variants;
+}
+
+}  // namespace
+
 void for_each_isa(const std::function<void(const std::string&)>& test) {
   for (const auto isa : kernels::all_isas) {
     if (!kernels::has_isa(isa)) continue;
-    kernels::force_isa(isa);
-    const bool avx512 = isa == kernels::Isa::avx512;
-    for (const bool amd : {false, true}) {
-      if (amd && !avx512 && isa != kernels::Isa::avx2) continue;
-      kernels::force_amd(amd);
-      for (const bool without_vbmi : {false, true}) {
-        if (avx512 ? !without_vbmi && !kernels::has_vbmi() : without_vbmi) continue;
-        kernels::force_no_vbmi(without_vbmi);
-        test(kernels::name_of(isa) + std::string(avx512 && without_vbmi ? ", no VBMI" : "") + (amd ? ", AMD" : ""));
-        kernels::force_no_vbmi(false);
-      }
+    for (const auto& variant : variants_of(isa)) {
+      kernels::force_isa(isa);
+      kernels::force_amd(variant.amd);
+      kernels::force_no_vbmi(!variant.vbmi);
+      test(kernels::name_of(isa) + std::string(variant.amd ? ", AMD" : "") + (variant.vbmi ? ", VBMI" : ""));
+      kernels::force_no_vbmi(false);
     }
   }
   kernels::force_amd(std::nullopt);
