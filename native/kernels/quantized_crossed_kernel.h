@@ -6,7 +6,8 @@
 // together (rounded_inputs.h); sums wrap around at 32, which what is left in the end fits again: all is exact.
 //
 // A pair of inputs that is spread over a vector meets two panels of rows, a twin: with one, such loads would take as
-// long as the sums. A block of inputs meets several twins while it is near, as all inputs do not fit L2.
+// long as the sums. A part of a twin's columns stays in L1 while all inputs meet it, and these inputs' part in L2 while
+// several twins do.
 
 #include <algorithm>
 #include <array>
@@ -26,8 +27,8 @@ class QuantizedCrossed {
   static constexpr int lanes = V::lanes;
   static constexpr int twin = 2;  // panels
   static constexpr int most_twins = 4;
-  /// Columns that are unpacked before they are used; every group size divides it.
-  static constexpr int64_t unpacked_columns = 1024;
+  /// Columns that are unpacked before they are used, a part; every group size divides it.
+  static constexpr int64_t unpacked_columns = 256;
   static constexpr int64_t unpacked_words = unpacked_columns / 4 * lanes;
   static constexpr int64_t unpacked_pairs = twin * unpacked_columns / 2 * lanes;
   static constexpr int64_t unpacked_crosses = twin * unpacked_columns / 16 * lanes;
@@ -69,9 +70,9 @@ class QuantizedCrossed {
       for (int64_t column = 0; column < cols_; column += unpacked_columns) {
         const int64_t cols = cols_ - column < unpacked_columns ? cols_ - column : unpacked_columns;
         const Part part{column, column / layout_.unit, cols / layout_.unit};
-        for (int t = 0; t < twins; ++t) unpack<Codes>(twins_[t], column, cols);
-        for (int64_t block = 0; block < layout_.blocks(); ++block) {
-          for (int t = 0; t < twins; ++t) multiply_block<Codes::affine>(twins_[t], block, part);
+        for (int t = 0; t < twins; ++t) {
+          unpack<Codes>(twins_[t], column, cols);
+          multiply_blocks<Codes::affine>(twins_[t], part);
         }
       }
       for (int t = 0; t < twins; ++t) store(twins_[t]);
@@ -79,7 +80,6 @@ class QuantizedCrossed {
   }
 
  private:
-  /// Columns that are unpacked.
   struct Part {
     int64_t column;
     int64_t first_unit;
@@ -161,65 +161,70 @@ class QuantizedCrossed {
   /// Asks for `count` pairs of the next block of inputs, and returns where they end: with every block another place
   /// begins, which processors do not foresee.
   static const int32_t* ask_for_inputs(const int32_t* pairs, int64_t count) {
-    for (int64_t i = 0; i < count; i += line_bytes / 4) V::prefetch(reinterpret_cast<const char*>(pairs + i));
+    for (int64_t i = 0; i < count; i += line_bytes / 4) V::prefetch_near(reinterpret_cast<const char*>(pairs + i));
     return pairs + count;
   }
 
+  /// A twin against all inputs.
   template <bool affine>
-  void multiply_block(const Twin& t, int64_t block, const Part& part) const {
-    const auto multiply_width = [&]<int width>() {
-      if (t.count == 2) {
-        multiply<affine, 2, width>(t, block, part);
-      } else {
-        multiply<affine, 1, width>(t, block, part);
-      }
-    };
+  void multiply_blocks(const Twin& t, const Part& part) const {
+    const int64_t whole = layout_.n / V::crossed_inputs;
+    if (whole > 0) multiply_width<affine, V::crossed_inputs>(t, 0, whole, part);
+    if (whole == layout_.blocks()) return;
     static_assert(V::crossed_inputs == 4 || V::crossed_inputs == 6);
-    switch (layout_.width(block)) {
+    switch (layout_.width(whole)) {
       case 3:
-        return multiply_width.template operator()<3>();
+        return multiply_width<affine, 3>(t, whole, whole + 1, part);
       case 4:
-        return multiply_width.template operator()<4>();
+        return multiply_width<affine, 4>(t, whole, whole + 1, part);
       case 5:
-        if constexpr (V::crossed_inputs > 4) return multiply_width.template operator()<5>();
-        break;
-      case 6:
-        if constexpr (V::crossed_inputs > 4) return multiply_width.template operator()<6>();
+        if constexpr (V::crossed_inputs > 4) return multiply_width<affine, 5>(t, whole, whole + 1, part);
         break;
     }
   }
 
-  /// The unpacked pairs against a block of inputs. By itself, as the registers are all needed here.
-  template <bool affine, int panels, int width>
-  [[gnu::noinline]] void multiply(const Twin& t, int64_t block, const Part& part) const {
-    const float* input = rounded_ + block * block_floats_;
-    const float* scales = input + width * layout_.pairs;
-    const float* sums = scales + width * layout_.units;
-    const auto* input_crosses = reinterpret_cast<const int32_t*>(sums + width * layout_.groups);
-    const int32_t* pairs = reinterpret_cast<const int32_t*>(input) + part.column / 2 * width;
-    const uint32_t* weights = t.pairs;
-    const uint32_t* crosses = t.crosses;
-    float* totals = t.totals + block * layout_.most_inputs * panels * lanes;
+  template <bool affine, int width>
+  void multiply_width(const Twin& t, int64_t block, int64_t end, const Part& part) const {
+    if (t.count == 2) {
+      multiply<affine, 2, width>(t, block, end, part);
+    } else {
+      multiply<affine, 1, width>(t, block, end, part);
+    }
+  }
 
+  /// The unpacked pairs against blocks of inputs. By itself, as the registers are all needed here.
+  template <bool affine, int panels, int width>
+  [[gnu::noinline]] void multiply(const Twin& t, int64_t block, int64_t end, const Part& part) const {
     const int64_t steps = layout_.unit / 4;
-    const bool asks_for_weights = block == 0, asks_for_inputs = &t == twins_ && block + 1 < layout_.blocks();
-    const int64_t next_width = asks_for_inputs ? layout_.width(block + 1) : 0;
-    const int32_t* next_pairs =
-        reinterpret_cast<const int32_t*>(input + (asks_for_inputs ? block_floats_ : 0)) + part.column / 2 * next_width;
-    // All loops over sums are unrolled: else compilers keep them in memory.
-    for (int64_t unit = part.first_unit; unit < part.first_unit + part.units; ++unit) {
-      if (asks_for_weights) ask_for_weights(t, unit - part.first_unit, part.units);
-      if (asks_for_inputs) next_pairs = ask_for_inputs(next_pairs, steps * 2 * next_width);
-      Ints dots[width][panels];
-      if constexpr (requires { V::sum_crossed(weights, pairs, steps, crosses, input_crosses, dots); }) {
-        V::sum_crossed(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
-      } else {
-        sum_steps(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
+    for (; block < end; ++block) {
+      const float* input = rounded_ + block * block_floats_;
+      const float* scales = input + width * layout_.pairs;
+      const float* sums = scales + width * layout_.units;
+      const auto* input_crosses = reinterpret_cast<const int32_t*>(sums + width * layout_.groups);
+      const int32_t* pairs = reinterpret_cast<const int32_t*>(input) + part.column / 2 * width;
+      const uint32_t* weights = t.pairs;
+      const uint32_t* crosses = t.crosses;
+      float* totals = t.totals + block * layout_.most_inputs * panels * lanes;
+
+      const bool asks_for_weights = block == 0, asks_for_inputs = &t == twins_ && block + 1 < layout_.blocks();
+      const int64_t next_width = asks_for_inputs ? layout_.width(block + 1) : 0;
+      const int32_t* next_pairs = reinterpret_cast<const int32_t*>(input + (asks_for_inputs ? block_floats_ : 0)) +
+                                  part.column / 2 * next_width;
+      // All loops over sums are unrolled: else compilers keep them in memory.
+      for (int64_t unit = part.first_unit; unit < part.first_unit + part.units; ++unit) {
+        if (asks_for_weights) ask_for_weights(t, unit - part.first_unit, part.units);
+        if (asks_for_inputs) next_pairs = ask_for_inputs(next_pairs, steps * 2 * next_width);
+        Ints dots[width][panels];
+        if constexpr (requires { V::sum_crossed(weights, pairs, steps, crosses, input_crosses, dots); }) {
+          V::sum_crossed(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
+        } else {
+          sum_steps(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
+        }
+        crosses += panels * lanes;
+        weights += steps * 2 * panels * lanes;
+        pairs += steps * 2 * width;
+        add_unit<affine>(t, unit, dots, scales + unit * width, sums, totals);
       }
-      crosses += panels * lanes;
-      weights += steps * 2 * panels * lanes;
-      pairs += steps * 2 * width;
-      add_unit<affine>(t, unit, dots, scales + unit * width, sums, totals);
     }
   }
 
