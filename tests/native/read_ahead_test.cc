@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "check.h"
@@ -19,7 +20,13 @@ std::shared_ptr<const io::MappedFile> map(const TemporaryFile& file) {
   return std::make_shared<const io::MappedFile>(file.path(), kBytes);
 }
 
+/// QEMU takes what a program asks of memory for done and does nothing.
+bool emulated() { return std::getenv("PUNIE_TEST_EMULATOR") != nullptr; }
+
 #if defined(__linux__)
+/// Whether the system brings in what it is asked for: Linux before 5.14 does not.
+bool populates(const io::MappedFile& file, std::size_t bytes) { return !emulated() && file.populate(0, bytes); }
+
 /// Bytes of the mapping that this process would reach without a page fault.
 std::size_t mapped_bytes(const io::MappedFile& file) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -37,7 +44,7 @@ std::size_t mapped_bytes(const io::MappedFile& file) {
 const Test whole("files are brought into memory without being touched", [] {
   const TemporaryFile one(kBytes), other(kBytes);
   const std::vector files{map(one), map(other)};
-  if (!files[0]->populate(0, 1)) return;  // Linux before 5.14
+  if (!populates(*files[0], 1)) return;
   check(mapped_bytes(*files[1]) == 0 && !files[1]->seems_in_memory(), "nothing is there before");
   const io::ReadAhead reading(files);
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -49,7 +56,7 @@ const Test whole("files are brought into memory without being touched", [] {
 
 const Test there("a file that is in memory is left alone", [] {
   const TemporaryFile file(kBytes);
-  if (!map(file)->populate(0, kBytes)) return;
+  if (!populates(*map(file), kBytes)) return;
   const auto again = map(file);
   check(again->seems_in_memory(), "it is in memory");
   {
@@ -71,7 +78,7 @@ const Test cut("a file that was cut short is no harm to who reads it ahead", [] 
   const TemporaryFile zeros(kBytes);
   const auto file = map(zeros);
   zeros.resize(4096);
-  check(!file->populate(kBytes / 2, kBytes), "what is gone can't be read");
+  check(emulated() || !file->populate(kBytes / 2, kBytes), "what is gone can't be read");
   const io::ReadAhead reading({file});
   check(file->data()[kBytes - 1] == std::byte{0}, "and reads as zeros");
 });
