@@ -146,7 +146,7 @@ class SegmentAttention {
   template <int width>
   void score_keys(const float* queries, int64_t tile, int64_t count, float* scores) const {
     constexpr int vectors = vectors_of(width), step = vectors * lanes;
-    const int64_t padded = (count + key_block - 1) / key_block * key_block;
+    const int64_t padded = padded_keys(count);
     int64_t at = 0;
     for (; at + step <= padded; at += step) score_vectors<width, vectors>(queries, tile, at, scores);
     if constexpr (step > key_block) {
@@ -219,7 +219,7 @@ class SegmentAttention {
   /// A query's scores of a tile, of which it sees those from `before` to `seen`, become weights: exp(score - largest),
   /// and times the values' scales. Returns what its state so far is to be multiplied by.
   float soften(int i, int64_t before, int64_t seen, int64_t tile, int64_t count, float* scores) {
-    const int64_t padded = (count + key_block - 1) / key_block * key_block;
+    const int64_t padded = padded_keys(count);
     if (seen <= 0 || before >= count) {
       for (int64_t k = 0; k < padded; ++k) scores[k] = 0;
       return 1;

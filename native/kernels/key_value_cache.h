@@ -21,6 +21,8 @@ struct KeyValueCache {
 };
 
 inline constexpr int64_t key_block = 16;
+/// Up to whole blocks.
+inline constexpr int64_t padded_keys(int64_t positions) { return (positions + key_block - 1) / key_block * key_block; }
 inline constexpr int64_t value_block = 16;
 inline constexpr int64_t value_stride(int64_t head_dim) {
   return (head_dim + value_block - 1) / value_block * value_block;

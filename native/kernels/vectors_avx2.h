@@ -5,11 +5,12 @@
 #include "exp_avx2.h"
 #include "float_codes.h"
 #include "float_load_avx2.h"
+#include "prefetch_x86.h"
 
 namespace punie::kernels {
 namespace {
 
-struct Avx2 {
+struct Avx2 : PrefetchX86 {
   static constexpr int lanes = 8;
   static constexpr int most_inputs = 12;
   /// An input alone is multiplied by rows as they lie.
@@ -277,13 +278,6 @@ struct Avx2 {
       }
     }
   }
-
-  /// In assembly, as GCC takes a function that does no more than such for one without effects, and leaves calls out.
-  static void prefetch(const char* at) { asm volatile("prefetcht1 %0" ::"m"(*at)); }
-  /// Into L1.
-  static void prefetch_near(const char* at) { asm volatile("prefetcht0 %0" ::"m"(*at)); }
-  /// For one use.
-  static void prefetch_once(const char* at) { asm volatile("prefetchnta %0" ::"m"(*at)); }
 
  private:
   static __m256i first(int64_t count) {

@@ -9,11 +9,12 @@
 
 #include "float_codes.h"
 #include "float_type.h"
+#include "prefetch_x86.h"
 
 namespace punie::kernels {
 namespace {
 
-struct Avx512 {
+struct Avx512 : PrefetchX86 {
   static constexpr int lanes = 16;
   /// Inputs whose sums a step keeps in registers.
   static constexpr int most_inputs = 12;
@@ -304,14 +305,6 @@ struct Avx512 {
       sums[0] = add(first, second);
     }
   }
-
-  /// Into L2: fetched into L1, the weights to come would take the place of what is in use.
-  /// In assembly, as GCC takes a function that does no more than such for one without effects, and leaves calls out.
-  static void prefetch(const char* at) { asm volatile("prefetcht1 %0" ::"m"(*at)); }
-  /// Into L1.
-  static void prefetch_near(const char* at) { asm volatile("prefetcht0 %0" ::"m"(*at)); }
-  /// For one use.
-  static void prefetch_once(const char* at) { asm volatile("prefetchnta %0" ::"m"(*at)); }
 
  private:
   static __mmask16 first(int64_t count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : (1u << count) - 1); }

@@ -26,7 +26,7 @@ std::int64_t KvCache::grown(std::int64_t capacity, std::int64_t positions) const
 void KernelLayerCache::reserve(std::int64_t capacity, std::int64_t used) {
   if (capacity <= capacity_) return;
   // `of_head(capacity)`: values of a head. What is in use of it, whole blocks of keys, comes first.
-  const auto blocks = (used + kernels::key_block - 1) / kernels::key_block * kernels::key_block;
+  const auto blocks = kernels::padded_keys(used);
   const auto grow = [&](auto& memory, const auto& of_head) {
     using Value = std::remove_reference_t<decltype(memory[0])>;
     auto grown = std::make_unique_for_overwrite<Value[]>(static_cast<std::size_t>(kv_heads_ * of_head(capacity)));
