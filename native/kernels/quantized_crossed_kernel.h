@@ -158,11 +158,12 @@ class QuantizedCrossed {
     }
   }
 
-  /// Asks for `count` pairs of the next block of inputs, and returns where they end: with every block another place
-  /// begins, which processors do not foresee.
-  static const int32_t* ask_for_inputs(const int32_t* pairs, int64_t count) {
-    for (int64_t i = 0; i < count; i += line_bytes / 4) V::prefetch_near(reinterpret_cast<const char*>(pairs + i));
-    return pairs + count;
+  /// Asks for a unit of the next block of inputs, and returns where it ends: with every block another place begins,
+  /// which processors do not foresee. Twins after the first find the block in L2, and need it asked for its beginning
+  /// only.
+  static const float* ask_for_inputs(const float* input, int64_t floats) {
+    for (int64_t i = 0; i < floats; i += line_bytes / 4) V::prefetch_near(reinterpret_cast<const char*>(input + i));
+    return input + floats;
   }
 
   /// A twin against all inputs.
@@ -195,35 +196,33 @@ class QuantizedCrossed {
   /// The unpacked pairs against blocks of inputs. By itself, as the registers are all needed here.
   template <bool affine, int panels, int width>
   [[gnu::noinline]] void multiply(const Twin& t, int64_t block, int64_t end, const Part& part) const {
-    const int64_t steps = layout_.unit / 4;
+    const int64_t steps = layout_.unit / 4, unit_floats = layout_.crossed_unit_floats();
     for (; block < end; ++block) {
-      const float* input = rounded_ + block * block_floats_;
-      const float* scales = input + width * layout_.pairs;
-      const float* sums = scales + width * layout_.units;
-      const auto* input_crosses = reinterpret_cast<const int32_t*>(sums + width * layout_.groups);
-      const int32_t* pairs = reinterpret_cast<const int32_t*>(input) + part.column / 2 * width;
+      const float* input = rounded_ + block * block_floats_ + part.first_unit * unit_floats * width;
       const uint32_t* weights = t.pairs;
       const uint32_t* crosses = t.crosses;
       float* totals = t.totals + block * layout_.most_inputs * panels * lanes;
 
-      const bool asks_for_weights = block == 0, asks_for_inputs = &t == twins_ && block + 1 < layout_.blocks();
-      const int64_t next_width = asks_for_inputs ? layout_.width(block + 1) : 0;
-      const int32_t* next_pairs = reinterpret_cast<const int32_t*>(input + (asks_for_inputs ? block_floats_ : 0)) +
-                                  part.column / 2 * next_width;
+      const bool asks_for_weights = block == 0, asks_for_inputs = block + 1 < layout_.blocks();
+      const int64_t next_floats = asks_for_inputs ? unit_floats * layout_.width(block + 1) : 0;
+      const float* next = rounded_ + (block + 1) * block_floats_ + part.first_unit * next_floats;
       // All loops over sums are unrolled: else compilers keep them in memory.
       for (int64_t unit = part.first_unit; unit < part.first_unit + part.units; ++unit) {
         if (asks_for_weights) ask_for_weights(t, unit - part.first_unit, part.units);
-        if (asks_for_inputs) next_pairs = ask_for_inputs(next_pairs, steps * 2 * next_width);
+        if (asks_for_inputs && (unit == part.first_unit || &t == twins_)) next = ask_for_inputs(next, next_floats);
+        const auto* pairs = reinterpret_cast<const int32_t*>(input);
+        const float* scales = input + steps * 2 * width;
+        const int32_t* input_crosses = pairs + (steps * 2 + 2) * width;
         Ints dots[width][panels];
         if constexpr (requires { V::sum_crossed(weights, pairs, steps, crosses, input_crosses, dots); }) {
-          V::sum_crossed(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
+          V::sum_crossed(weights, pairs, steps, crosses, input_crosses, dots);
         } else {
-          sum_steps(weights, pairs, steps, crosses, input_crosses + unit * width, dots);
+          sum_steps(weights, pairs, steps, crosses, input_crosses, dots);
         }
         crosses += panels * lanes;
         weights += steps * 2 * panels * lanes;
-        pairs += steps * 2 * width;
-        add_unit<affine>(t, unit, dots, scales + unit * width, sums, totals);
+        input += unit_floats * width;
+        add_unit<affine>(t, unit, dots, scales, totals);
       }
     }
   }
@@ -263,12 +262,11 @@ class QuantizedCrossed {
     } while (--steps > 0);
   }
 
-  /// Adds what a unit makes with a block of inputs to its totals.
+  /// Adds what a unit makes with a block of inputs to its totals. After the inputs' scales come their groups' sums.
   template <bool affine, int panels, int width>
   static void add_unit(const Twin& t, int64_t unit, const Ints (&dots)[width][panels], const float* scales,
-                       const float* sums, float* totals) {
+                       float* totals) {
     const bool ends_group = t.panels[0]->template ends_group<affine>(unit);
-    const float* group_sums = sums + t.panels[0]->group_of(unit) * width;
     Floats scale[panels], bias[panels];
 #pragma GCC unroll 2
     for (int p = 0; p < panels; ++p) {
@@ -277,12 +275,12 @@ class QuantizedCrossed {
     }
 #pragma GCC unroll 8
     for (int i = 0; i < width; ++i) {
-      const Floats input_scale = V::set(scales[i]);
+      const Floats input_scale = V::set(scales[i]), group_sum = V::set(scales[width + i]);
 #pragma GCC unroll 2
       for (int p = 0; p < panels; ++p) {
         float* at = totals + (i * panels + p) * lanes;
         Floats total = V::fma(V::to_floats(dots[i][p]), V::multiply(scale[p], input_scale), V::load(at));
-        if (ends_group) total = V::fma(bias[p], V::set(group_sums[i]), total);
+        if (ends_group) total = V::fma(bias[p], group_sum, total);
         V::store(at, total);
       }
     }

@@ -48,29 +48,62 @@ float round_unit_portable(const float* x, int64_t unit, PairOrder order, int32_t
 /// The part of an input alone that a vector of words needs begins at a multiple of this many 32-bit pairs.
 static int64_t vector_pairs(const InputLayout& layout) { return layout.lanes * layout.pairs_of_word; }
 
-void round_block(const InputFormat& format, const InputLayout& layout, const float* x, int64_t block, float* rounded) {
+static PairOrder pair_order(const InputFormat& format, InputOrder order) {
+  if (order == InputOrder::bytes || order == InputOrder::tiles) return PairOrder::columns;
+  return format.nibbles ? PairOrder::nibbles : PairOrder::bytes;
+}
+
+#if defined(__x86_64__)
+/// `inputs` rows of x as a crossed block of `width`; others are zeros.
+static void round_crossed(const InputFormat& format, const InputLayout& layout, const float* x, int64_t inputs,
+                          int64_t width, float* block) {
   const RoundUnit round_unit = choose_round_unit();
+  const PairOrder order = pair_order(format, layout.order);
+  const int64_t unit_pairs = layout.unit / 2, units_of_group = format.group_size / layout.unit;
+  for (int64_t i = 0; i < width; ++i) {
+    float group_sum = 0;
+    for (int64_t u = 0; u < layout.units; ++u) {
+      int32_t pairs[most_unit_columns / 2] = {};
+      int32_t sum = 0;
+      float scale = 0;
+      if (i < inputs) scale = round_unit(x + i * format.cols + u * layout.unit, layout.unit, order, pairs, sum);
+      group_sum = std::fma(scale, static_cast<float>(sum), group_sum);
+      const bool ends_group = (u + 1) % units_of_group == 0;
+
+      float* scales = block + u * width * layout.crossed_unit_floats() + unit_pairs * width;
+      auto* at = reinterpret_cast<int32_t*>(scales) - unit_pairs * width;
+      for (int64_t p = 0; p < unit_pairs; ++p) at[p * width + i] = pairs[p];
+      scales[i] = scale;
+      scales[width + i] = ends_group ? group_sum : 0;
+      at[(unit_pairs + 2) * width + i] = cross_unit_avx2(pairs, layout.unit);
+      if (ends_group) group_sum = 0;
+    }
+  }
+}
+#endif
+
+void round_block(const InputFormat& format, const InputLayout& layout, const float* x, int64_t block, float* rounded) {
   const int64_t first = block * layout.most_inputs;
   const int64_t width = layout.width(block);
   const int64_t inputs = std::min(width, layout.n - first);
+#if defined(__x86_64__)
+  if (layout.order == InputOrder::crossed) {
+    return round_crossed(format, layout, x + first * format.cols, inputs, width, rounded + layout.offset(block));
+  }
+#endif
+  const RoundUnit round_unit = choose_round_unit();
   const int64_t unit_words = layout.unit / (2 * layout.pairs_of_word);
   float* base = rounded + layout.offset(block);
   auto* all_pairs = reinterpret_cast<int32_t*>(base);
   float* scales = base + width * layout.pairs;
   float* sums = scales + width * layout.units;
-  auto* crosses = reinterpret_cast<int32_t*>(sums + width * layout.groups);
   std::fill(sums, sums + width * layout.groups, 0.0f);
   // Padding is multiplied too: by zeros, that nothing comes of it.
   if (layout.alone())
     std::fill(all_pairs + layout.words / layout.lanes * vector_pairs(layout), all_pairs + layout.pairs, 0);
-  if (inputs < width) {
-    std::memset(base, 0, sizeof(float) * static_cast<size_t>(sums - base));
-    if (layout.order == InputOrder::crossed) std::fill(crosses, crosses + width * layout.units, 0);
-  }
+  if (inputs < width) std::memset(base, 0, sizeof(float) * static_cast<size_t>(sums - base));
 
-  const PairOrder order = layout.order == InputOrder::bytes || layout.order == InputOrder::tiles ? PairOrder::columns
-                          : format.nibbles                                                       ? PairOrder::nibbles
-                                                                                                 : PairOrder::bytes;
+  const PairOrder order = pair_order(format, layout.order);
   for (int64_t u = 0; u < layout.units; ++u) {
     for (int64_t i = 0; i < inputs; ++i) {
       int32_t pairs[most_unit_columns / 2];
@@ -90,9 +123,6 @@ void round_block(const InputFormat& format, const InputLayout& layout, const flo
       if (!layout.alone()) {
         int32_t* to = all_pairs + u * (layout.unit / 2) * width + i;
         for (int64_t p = 0; p < layout.unit / 2; ++p) to[p * width] = pairs[p];
-#if defined(__x86_64__)
-        if (layout.order == InputOrder::crossed) crosses[u * width + i] = cross_unit_avx2(pairs, layout.unit);
-#endif
         continue;
       }
       const int64_t word = u * unit_words;

@@ -71,15 +71,18 @@ inline InputOrder choose_order(const InputFormat& format, int64_t inputs, const 
 }
 
 /// Where the parts of n rounded inputs lie, in floats: blocks of up to `most_inputs`, each with its integers (two
-/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values, and where
-/// they are crossed for each unit an integer, minus the sum of the products of its neighbours, 0 and 1, 2 and 3.
+/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values. Where they
+/// are crossed, the pairs of each unit are followed by its scale, its group's sum if it is the last of a group, and an
+/// integer, minus the sum of the products of its neighbours, 0 and 1, 2 and 3: as they are used.
 ///
 /// The columns of a pair are those that a shift and a mask bring to the two halves of a word: c and c + 4 of eight
 /// nibbles, c and c + 2 of four bytes. In a block of many inputs the values of a pair, unit or group stand side by
 /// side: [pair][input]. The pairs of an input alone are grouped by vectors of words: [vector][pair of the word][word].
 /// Inputs split into bytes lie one after another; each is, for each vector of words, the high and then the low bytes of
 /// what meets the weights' bytes; for nibbles, of what meets their low nibbles and then of what meets their high ones.
-/// A block of tiles has instead of pairs for each unit a row of high bytes for each input, and then a row of low bytes
+/// A crossed block is a sequence, as it is read: for each unit its pairs, its scales, the sums of the group that it
+/// ends (else zeros), and minus the sums of the products of its neighbouring columns, 0 and 1, 2 and 3, as integers. A
+/// block of tiles has instead of pairs for each unit a row of high bytes for each input, and then a row of low bytes
 /// without sign for each: an integer is 256 times the one and the other. Of eight columns that meet nibbles the even
 /// ones come first.
 struct InputLayout {
@@ -113,10 +116,13 @@ struct InputLayout {
   /// Each input is a block of its own.
   bool alone() const { return order == InputOrder::bytes || order == InputOrder::vectors; }
   int64_t input_floats() const {
+    if (order == InputOrder::crossed) return units * crossed_unit_floats();
+    const int64_t floats = pairs + units + groups;
     // Of several that are laid out as one alone, each begins at a vector.
-    return alone() ? (pairs + units + groups + lanes - 1) / lanes * lanes
-                   : pairs + units + groups + (order == InputOrder::crossed ? units : 0);
+    return alone() ? (floats + lanes - 1) / lanes * lanes : floats;
   }
+  /// A unit of one crossed input.
+  int64_t crossed_unit_floats() const { return unit / 2 + 3; }
   int64_t blocks() const { return (n + most_inputs - 1) / most_inputs; }
   /// Inputs of a block, the last one's padding among them: kernels are made for some widths only.
   int width(int64_t block) const {

@@ -80,7 +80,7 @@ struct Avx2 : PrefetchX86 {
   "vmovdqa " c "(%[weights]), %%ymm10\n\t"    \
   "vmovdqa " d "(%[weights]), %%ymm11\n\t"
     asm volatile(
-        ".p2align 5\n"
+        ".p2align 6\n"
         "1:\n\t"
         PUNIE_LOAD_WEIGHTS("0", "32", "64", "96")
         PUNIE_ADD_INPUT("0", "16", "%[s0]", "%[s1]")
