@@ -139,16 +139,30 @@ class AloneProduct {
         return steps_ahead_ > 0 ? weights + step * step_bytes + (step < last_of_panel ? ahead : ahead_in_next)
                                 : lines_ahead + step * lanes * step_bytes;
       };
-      Ints dots[inputs][units];
-      const int64_t last = std::min(whole_steps, (group + groups) * group_size / step_columns);
-      for (; step < last; ++step) {
-        multiply_step<true>(weights + step * step_bytes, row_stride, next(), step, dots);
+      const auto add_units = [&](const Ints(&dots)[inputs][units], int count) {
 #pragma GCC unroll 4
-        for (int u = 0; u < units; ++u) add_unit(dots, u);
+        for (int u = 0; u < count; ++u) add_unit(dots, u);
+      };
+      const int64_t first = step, last = std::min(whole_steps, (group + groups) * group_size / step_columns);
+      // Of one input: what a step makes is added after the next step, so that nothing waits for it.
+      Ints before[1][units];
+      for (; step < last; ++step) {
+        Ints dots[inputs][units];
+        multiply_step<true>(weights + step * step_bytes, row_stride, next(), step, dots);
+        if constexpr (inputs == 1) {
+          if (step > first) add_units(before, units);
+          std::copy_n(dots[0], units, before[0]);
+        } else {
+          add_units(dots, units);
+        }
+      }
+      if constexpr (inputs == 1) {
+        if (step > first) add_units(before, units);
       }
       if (group + groups == layout_.groups && step < steps) {
+        Ints dots[inputs][units];
         multiply_step<false>(weights + step * step_bytes, row_stride, next(), step, dots);
-        for (int u = 0; u < layout_.units % units; ++u) add_unit(dots, u);
+        add_units(dots, layout_.units % units);
       }
     }
     for (int i = 0; i < inputs; ++i) Steps::store(totals[i], bias, row, y + i * w_.rows, begin, end);
