@@ -69,7 +69,7 @@ class QuantizedCrossed {
       }
       for (int64_t column = 0; column < cols_; column += unpacked_columns) {
         const int64_t cols = cols_ - column < unpacked_columns ? cols_ - column : unpacked_columns;
-        const Part part{column, column / layout_.unit, cols / layout_.unit};
+        const Part part{column / layout_.unit, cols / layout_.unit};
         for (int t = 0; t < twins; ++t) {
           unpack<Codes>(twins_[t], column, cols);
           multiply_blocks<Codes::affine>(twins_[t], part);
@@ -81,7 +81,6 @@ class QuantizedCrossed {
 
  private:
   struct Part {
-    int64_t column;
     int64_t first_unit;
     int64_t units;
   };

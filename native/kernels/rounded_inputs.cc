@@ -60,23 +60,22 @@ static void round_crossed(const InputFormat& format, const InputLayout& layout, 
   const RoundUnit round_unit = choose_round_unit();
   const PairOrder order = pair_order(format, layout.order);
   const int64_t unit_pairs = layout.unit / 2, units_of_group = format.group_size / layout.unit;
-  for (int64_t i = 0; i < width; ++i) {
-    float group_sum = 0;
-    for (int64_t u = 0; u < layout.units; ++u) {
+  const int64_t unit_floats = width * layout.crossed_unit_floats();
+  for (int64_t u = 0; u < layout.units; ++u) {
+    auto* all_pairs = reinterpret_cast<int32_t*>(block + u * unit_floats);
+    float* scales = block + u * unit_floats + unit_pairs * width;
+    float* sums = scales + width;
+    int32_t* crosses = all_pairs + (unit_pairs + 2) * width;
+    for (int64_t i = 0; i < width; ++i) {
       int32_t pairs[most_unit_columns / 2] = {};
       int32_t sum = 0;
       float scale = 0;
       if (i < inputs) scale = round_unit(x + i * format.cols + u * layout.unit, layout.unit, order, pairs, sum);
-      group_sum = std::fma(scale, static_cast<float>(sum), group_sum);
-      const bool ends_group = (u + 1) % units_of_group == 0;
-
-      float* scales = block + u * width * layout.crossed_unit_floats() + unit_pairs * width;
-      auto* at = reinterpret_cast<int32_t*>(scales) - unit_pairs * width;
-      for (int64_t p = 0; p < unit_pairs; ++p) at[p * width + i] = pairs[p];
+      for (int64_t p = 0; p < unit_pairs; ++p) all_pairs[p * width + i] = pairs[p];
       scales[i] = scale;
-      scales[width + i] = ends_group ? group_sum : 0;
-      at[(unit_pairs + 2) * width + i] = cross_unit_avx2(pairs, layout.unit);
-      if (ends_group) group_sum = 0;
+      const float before = u % units_of_group > 0 ? (sums - unit_floats)[i] : 0.0f;
+      sums[i] = std::fma(scale, static_cast<float>(sum), before);
+      crosses[i] = cross_unit_avx2(pairs, layout.unit);
     }
   }
 }

@@ -71,20 +71,17 @@ inline InputOrder choose_order(const InputFormat& format, int64_t inputs, const 
 }
 
 /// Where the parts of n rounded inputs lie, in floats: blocks of up to `most_inputs`, each with its integers (two
-/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values. Where they
-/// are crossed, the pairs of each unit are followed by its scale, its group's sum if it is the last of a group, and an
-/// integer, minus the sum of the products of its neighbours, 0 and 1, 2 and 3: as they are used.
+/// columns to a 32-bit pair), then a scale for each unit, then for each group the sum of the rounded values.
 ///
 /// The columns of a pair are those that a shift and a mask bring to the two halves of a word: c and c + 4 of eight
 /// nibbles, c and c + 2 of four bytes. In a block of many inputs the values of a pair, unit or group stand side by
 /// side: [pair][input]. The pairs of an input alone are grouped by vectors of words: [vector][pair of the word][word].
 /// Inputs split into bytes lie one after another; each is, for each vector of words, the high and then the low bytes of
 /// what meets the weights' bytes; for nibbles, of what meets their low nibbles and then of what meets their high ones.
-/// A crossed block is a sequence, as it is read: for each unit its pairs, its scales, the sums of the group that it
-/// ends (else zeros), and minus the sums of the products of its neighbouring columns, 0 and 1, 2 and 3, as integers. A
-/// block of tiles has instead of pairs for each unit a row of high bytes for each input, and then a row of low bytes
-/// without sign for each: an integer is 256 times the one and the other. Of eight columns that meet nibbles the even
-/// ones come first.
+/// A crossed block is a sequence, as it is read: for each unit its pairs, its scales, the sums of its group up to it, and
+/// minus the sums of the products of its neighbouring columns, 0 and 1, 2 and 3, as integers. A block of tiles has
+/// instead of pairs for each unit a row of high bytes for each input, and then a row of low bytes without sign for each:
+/// an integer is 256 times the one and the other. Of eight columns that meet nibbles the even ones come first.
 struct InputLayout {
   int64_t n;
   InputOrder order;
