@@ -78,10 +78,10 @@ inline InputOrder choose_order(const InputFormat& format, int64_t inputs, const 
 /// side: [pair][input]. The pairs of an input alone are grouped by vectors of words: [vector][pair of the word][word].
 /// Inputs split into bytes lie one after another; each is, for each vector of words, the high and then the low bytes of
 /// what meets the weights' bytes; for nibbles, of what meets their low nibbles and then of what meets their high ones.
-/// A crossed block is a sequence, as it is read: for each unit its pairs, its scales, the sums of its group up to it, and
-/// minus the sums of the products of its neighbouring columns, 0 and 1, 2 and 3, as integers. A block of tiles has
-/// instead of pairs for each unit a row of high bytes for each input, and then a row of low bytes without sign for each:
-/// an integer is 256 times the one and the other. Of eight columns that meet nibbles the even ones come first.
+/// A crossed block is a sequence, as it is read: for each unit its pairs, its scales, the sums of its group up to it,
+/// and minus the sums of the products of its neighbouring columns, 0 and 1, 2 and 3, as integers. A block of tiles has
+/// instead of pairs for each unit a row of high bytes for each input, and then a row of low bytes without sign for
+/// each: an integer is 256 times the one and the other. Of eight columns that meet nibbles the even ones come first.
 struct InputLayout {
   int64_t n;
   InputOrder order;
