@@ -5,6 +5,6 @@ import { runChecks } from "./lib/run-checks.mjs";
 
 await runMain(async () => {
   await prepareTools();
-  const { failed } = await runChecks({ fix: process.argv.includes("--fix") });
-  if (failed > 0) process.exitCode = 1;
+  const { failures } = await runChecks({ fix: process.argv.includes("--fix") });
+  if (failures.length > 0) process.exitCode = 1;
 });

@@ -1,7 +1,8 @@
 /**
  * The whole default suite from a fresh clone: set-up, lint, native tests, vitest. The last line says `N passed, M failed`;
  * each lint check counts as one. `--long` takes in the long runs of tests/long. Other arguments go to vitest, which then
- * runs alone: `npm test -- tests/unit/errors.test.ts`.
+ * runs alone: `npm test -- tests/unit/tokenizer`. What failed is named once more before that line, since what it
+ * printed lies far above by then.
  */
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -16,27 +17,30 @@ const args = process.argv.slice(2);
 const long = args.includes("--long");
 const vitestArgs = args.filter((argument) => argument !== "--long");
 
-const total = { passed: 0, failed: 0 };
+let passed = 0;
+/** The name of each thing that failed. */
+const failures = [];
 const steps = vitestArgs.length > 0 ? [prepareAll, vitest] : [prepareAll, runChecks, nativeTests, vitest];
 for (const step of steps) {
   try {
-    const { passed, failed } = await step();
-    total.passed += passed;
-    total.failed += failed;
+    const result = await step();
+    passed += result.passed;
+    failures.push(...result.failures);
   } catch (error) {
     process.stderr.write(`\n${error?.message ?? error}\n`);
-    total.failed += 1;
+    failures.push(step.name);
     // Nothing can be said of a tree that can't be set up.
     if (step === prepareAll) break;
   }
 }
-process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
-process.exitCode = total.failed > 0 ? 1 : 0;
+for (const name of failures) process.stdout.write(`failed: ${name}\n`);
+process.stdout.write(`${passed} passed, ${failures.length} failed\n`);
+process.exitCode = failures.length > 0 ? 1 : 0;
 
 /** Counts for nothing when it succeeds: it is no test. */
 async function prepareAll() {
   await prepare();
-  return { passed: 0, failed: 0 };
+  return { passed: 0, failures: [] };
 }
 
 /** The kernels' own tests: a program that prints a line per test. */
@@ -44,11 +48,9 @@ async function nativeTests() {
   const program = path.join(paths.native, "punie_native_tests");
   progress("running the native tests...");
   const { code, stdout } = await run(program, [], { capture: true });
-  const count = (pattern) => stdout.match(pattern)?.length ?? 0;
-  const failed = count(/^FAIL /gm);
+  const named = (pattern) => Array.from(stdout.matchAll(pattern), ([, name]) => name);
   if (code !== 0) process.stderr.write(stdout);
-  // A crash prints no line for the test that it ended.
-  return { passed: count(/^ok /gm), failed: code === 0 ? failed : Math.max(1, failed) };
+  return { passed: named(/^ok +(.*)$/gm).length, failures: atLeastOne(named(/^FAIL +(.*)$/gm), "native tests", code) };
 }
 
 async function vitest() {
@@ -60,11 +62,16 @@ async function vitest() {
     const env = { ...process.env, PUNIE_TEST_COUNTS: counts, ...(long ? { PUNIE_LONG: "1" } : {}) };
     const { code } = await run(process.execPath, [program, "run", ...reporters, ...vitestArgs], { env });
     if (!fs.existsSync(counts)) throw new Error(`vitest ended without a result (${code}).`);
-    const { passed, failed } = JSON.parse(fs.readFileSync(counts, "utf8"));
-    return { passed, failed: code === 0 ? failed : Math.max(1, failed) };
+    const counted = JSON.parse(fs.readFileSync(counts, "utf8"));
+    return { passed: counted.passed, failures: atLeastOne(counted.failures, "vitest", code) };
   } finally {
     fs.rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** A program that was killed, or found fault with something other than a test, names nothing that failed. */
+function atLeastOne(failures, program, code) {
+  return code === 0 || failures.length > 0 ? failures : [`${program} ended with ${code}`];
 }
 
 function run(command, commandArgs, { env = process.env, capture = false } = {}) {

@@ -4,7 +4,7 @@ import { progress } from "./report.mjs";
 /**
  * Runs every check and tells, on stderr, of those that have something to say.
  * @param {{ fix?: boolean }} [options] fix: format instead of complaining
- * @returns {Promise<{ passed: number, failed: number }>}
+ * @returns {Promise<{ passed: number, failures: string[] }>} the checks that failed, by name
  */
 export async function runChecks({ fix = false } = {}) {
   const results = await Promise.all(
@@ -20,6 +20,6 @@ export async function runChecks({ fix = false } = {}) {
     if (!ok || text.includes("warning: ")) process.stderr.write(`\n--- ${name}\n${text}\n`);
     progress(`${ok ? "ok  " : "FAIL"} ${name}`);
   }
-  const failed = results.filter(({ ok }) => !ok).length;
-  return { passed: results.length - failed, failed };
+  const failures = results.filter(({ ok }) => !ok).map(({ name }) => name);
+  return { passed: results.length - failures.length, failures };
 }

@@ -3,7 +3,7 @@ import type { SerializedError } from "vitest";
 import type { Reporter, TestModule } from "vitest/node";
 
 /**
- * Leaves the numbers of a run in the file that `PUNIE_TEST_COUNTS` names, for `scripts/test.mjs` to add up. A test file
+ * Leaves the result of a run in the file that `PUNIE_TEST_COUNTS` names, for `scripts/test.mjs` to read. A test file
  * that can't be loaded and an error outside any test count as a failed test each.
  */
 export default class CountingReporter implements Reporter {
@@ -11,16 +11,19 @@ export default class CountingReporter implements Reporter {
     const file = process.env.PUNIE_TEST_COUNTS;
     if (file === undefined) return;
     let passed = 0;
-    let failed = unhandledErrors.length;
+    const failures = unhandledErrors.map(({ message }) => message);
     for (const module of modules) {
-      failed += module.errors().length;
-      for (const suite of module.children.allSuites()) failed += suite.errors().length;
+      const id = module.relativeModuleId;
+      failures.push(...module.errors().map(() => id));
+      for (const suite of module.children.allSuites()) {
+        failures.push(...suite.errors().map(() => `${id} > ${suite.fullName}`));
+      }
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === "passed") passed += 1;
-        else if (state !== "skipped") failed += 1;
+        else if (state !== "skipped") failures.push(`${id} > ${test.fullName}`);
       }
     }
-    writeFileSync(file, JSON.stringify({ passed, failed }));
+    writeFileSync(file, JSON.stringify({ passed, failures }));
   }
 }
