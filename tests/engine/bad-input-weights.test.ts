@@ -1,130 +1,29 @@
-/** Damaged model directories: each is refused at once, by code, with file and cause in the message. */
+/** Model directories with damaged weight files: each is refused at once, by code, with file and cause in the message. */
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { type ErrorCode, loadModel, PunieError } from "../../src/index.js";
+import { expect, test } from "vitest";
+import { loadModel } from "../../src/index.js";
 import { withTemporaryDirectory } from "../helpers/golden.js";
 import { writeRandomModel } from "../helpers/random-model.js";
 import {
-  configText,
   configWith,
   cutTo,
-  type Damage,
   entryWith,
   fileWith,
   headerLength,
   replacing,
   SMALL,
   smallIn,
-  tinyWith,
   unchanged,
   weightsWith,
 } from "../helpers/random-model-damage.js";
+import { describeRefused, type RefusedModel } from "../helpers/refused-model.js";
 
 const EMBEDDING = "model.embed_tokens.weight";
 const SCALES = "model.layers.0.self_attn.q_proj.scales";
 const NORM = "model.layers.0.input_layernorm.weight";
 
-interface Row {
-  what: string;
-  damage: Damage;
-  code: ErrorCode;
-  /** What the message says besides the directory. */
-  says: RegExp;
-}
-
-const configs: Row[] = [
-  {
-    what: "no config.json",
-    damage: async (directory) => {
-      await writeRandomModel(SMALL, directory);
-      await rm(join(directory, "config.json"));
-    },
-    code: "MODEL_CORRUPT",
-    says: /config\.json/,
-  },
-  { what: "an empty config.json", damage: configText(""), code: "MODEL_CORRUPT", says: /config\.json/ },
-  {
-    what: "config.json cut short",
-    damage: configText('{"model_type":"ll'),
-    code: "MODEL_CORRUPT",
-    says: /config\.json.*JSON/,
-  },
-  { what: "config.json an array", damage: configText("[]"), code: "MODEL_CORRUPT", says: /config\.json.*object/ },
-  { what: "config.json null", damage: configText("null"), code: "MODEL_CORRUPT", says: /config\.json.*object/ },
-  {
-    what: "config.json of many megabytes",
-    damage: configText(`{"model_type":"llama","x":"${"x".repeat(3_000_000)}"}`),
-    code: "MODEL_CORRUPT",
-    says: /config\.json/,
-  },
-  {
-    what: "config.json nested without end",
-    damage: configText("[".repeat(500_000)),
-    code: "MODEL_CORRUPT",
-    says: /config\.json/,
-  },
-  ...["hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "vocab_size"].flatMap((key) =>
-    [undefined, null, "64", 64.5, 0, -64, 1e9, 1e300, 2 ** 53, {}, [64]].map(
-      (value): Row => ({
-        what: `${key} ${value === undefined ? "absent" : JSON.stringify(value)}`,
-        damage: configWith({ [key]: value }),
-        code: "MODEL_CORRUPT",
-        says: new RegExp(`config\\.json.*${key}`),
-      }),
-    ),
-  ),
-  ...[
-    { rms_norm_eps: "small" },
-    { rms_norm_eps: -1 },
-    { rope_theta: 0 },
-    { rope_theta: "big" },
-    { rope_traditional: "yes" },
-    { tie_word_embeddings: 1 },
-    { attention_bias: "no" },
-    { max_position_embeddings: 0 },
-    { max_position_embeddings: 1e30 },
-    { num_key_value_heads: 3 },
-    { head_dim: 0 },
-    { head_dim: 31 },
-    { head_dim: 1e6 },
-    { rope_scaling: "linear" },
-    { rope_scaling: { type: "linear" } },
-    { rope_scaling: { type: "linear", factor: 0 } },
-    { rope_scaling: { rope_type: "llama3", factor: -8 } },
-    { quantization: "4bit" },
-    { eos_token_id: "the end" },
-    { eos_token_id: -1 },
-  ].map(
-    (changes): Row => ({
-      what: JSON.stringify(changes),
-      damage: configWith(changes),
-      code: "MODEL_CORRUPT",
-      says: new RegExp(`config\\.json.*${Object.keys(changes)[0]}`),
-    }),
-  ),
-  ...[
-    { model_type: "gpt_oss" },
-    { model_type: "../llama" },
-    { model_type: "__proto__" },
-    { rope_scaling: { type: "longrope", factor: 4 } },
-    { hidden_act: "gelu" },
-    { quantization: { group_size: 64, bits: 7 } },
-    { quantization: { group_size: 48, bits: 4 } },
-    { quantization: { group_size: 64, bits: "4" } },
-    { quantization: { group_size: 64, bits: 4, mode: "mxfp4" } },
-    { quantization: undefined, quantization_config: { quant_method: "gptq", bits: 4 } },
-  ].map(
-    (changes): Row => ({
-      what: JSON.stringify(changes),
-      damage: configWith(changes),
-      code: "MODEL_UNSUPPORTED",
-      says: new RegExp(`config\\.json.*${Object.keys(changes).at(-1)}`),
-    }),
-  ),
-];
-
-const files: Row[] = [
+const files: RefusedModel[] = [
   {
     what: "no weights",
     damage: async (directory) => {
@@ -224,7 +123,7 @@ const files: Row[] = [
   },
 ];
 
-const headers: Row[] = [
+const headers: RefusedModel[] = [
   ...[
     { what: "an offset beyond the file", entry: { data_offsets: [0, 10 ** 9], shape: [10 ** 9 / 4] } },
     { what: "an offset beyond 2^53", entry: { data_offsets: [2 ** 60, 2 ** 60 + 2048] } },
@@ -243,7 +142,7 @@ const headers: Row[] = [
     { what: "no dtype", entry: { dtype: undefined } },
     { what: "the offsets of another tensor", entry: { data_offsets: [1, 2049] } },
   ].map(
-    ({ what, entry }): Row => ({
+    ({ what, entry }): RefusedModel => ({
       what,
       damage: weightsWith(unchanged, entryWith(EMBEDDING, entry)),
       code: "MODEL_CORRUPT",
@@ -258,7 +157,7 @@ const headers: Row[] = [
   },
 ];
 
-const tensors: Row[] = [
+const tensors: RefusedModel[] = [
   { what: "no tensors", damage: weightsWith(() => []), says: /model\.embed_tokens\.weight/ },
   ...[EMBEDDING, SCALES, NORM, SCALES.replace("scales", "biases")].map((name) => ({
     what: `no ${name}`,
@@ -394,61 +293,13 @@ const tensors: Row[] = [
     damage: weightsWith(replacing(SCALES, (tensor) => ({ ...tensor, shape: [], data: new Uint8Array(2) }))),
     says: /q_proj/,
   },
-].map((row) => ({ code: "WEIGHTS_MISMATCH", ...row }) as Row);
+].map((row) => ({ code: "WEIGHTS_MISMATCH", ...row }) as RefusedModel);
 
-const tokenizers: Row[] = [
-  {
-    what: "a tokenizer.json that is not JSON",
-    damage: tinyWith("tokenizer.json", (text) => text.slice(0, 1000)),
-    says: /tokenizer\.json.*JSON/,
-  },
-  {
-    what: "a tokenizer.json without a model",
-    damage: tinyWith("tokenizer.json", () => "{}"),
-    says: /tokenizer\.json.*model/,
-  },
-  {
-    what: "a tokenizer.json with a vocabulary of texts",
-    damage: tinyWith("tokenizer.json", (text) => text.replace(/"vocab":\s*\{/, '"vocab":{"no such token":"y",')),
-    says: /tokenizer\.json.*vocab/,
-  },
-  {
-    what: "a tokenizer_config.json that is not JSON",
-    damage: tinyWith("tokenizer_config.json", () => "{"),
-    says: /tokenizer_config\.json.*JSON/,
-  },
-  {
-    what: "a generation_config.json that is not JSON",
-    damage: tinyWith("generation_config.json", () => "{"),
-    says: /generation_config\.json/,
-  },
-].map((row): Row => ({ code: "MODEL_CORRUPT", ...row }));
+describeRefused([...files, ...headers, ...tensors]);
 
-describe("loading a model directory with", () => {
-  test.each([...configs, ...files, ...headers, ...tensors, ...tokenizers])(
-    "$what is refused",
-    async ({ damage, code, says }) => {
-      await withTemporaryDirectory(async (parent) => {
-        const directory = join(parent, "model");
-        await damage(directory);
-        const error = await loadModel(directory).then(
-          (model) => model.dispose(),
-          (reason) => reason,
-        );
-        expect(error).toBeInstanceOf(PunieError);
-        const { code: found, message } = error as PunieError;
-        expect({ code: found, message }).toMatchObject({ code, message: expect.stringMatching(says) });
-        expect(message).toContain(directory);
-        expect(message.length).toBeLessThan(2000);
-      });
-    },
-    10_000,
-  );
-
-  test("nothing wrong is accepted", async () => {
-    await withTemporaryDirectory(async (parent) => {
-      await using model = await loadModel(await writeRandomModel(SMALL, join(parent, "model")));
-      expect((await model.generate({ prompt: [1, 2, 3], maxTokens: 2 })).tokens).toHaveLength(2);
-    });
+test("a model directory with nothing wrong is accepted", async () => {
+  await withTemporaryDirectory(async (parent) => {
+    await using model = await loadModel(await writeRandomModel(SMALL, join(parent, "model")));
+    expect((await model.generate({ prompt: [1, 2, 3], maxTokens: 2 })).tokens).toHaveLength(2);
   });
 });
