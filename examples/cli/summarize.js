@@ -5,6 +5,8 @@ import { loadModel, PunieError } from "punie";
 
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort(new Error("interrupted")));
+// Whoever reads has had enough: `| head -1`.
+process.stdout.once("error", () => process.exit(0));
 
 try {
   const input = await text(process.stdin);

@@ -64,7 +64,7 @@ export async function buildAddon() {
     const prefix = await fetchMlx();
     const print = fingerprint(inputs(), chosen);
     const started = Date.now();
-    progress("building the native addon (the first time takes a minute or two)...");
+    progress("building the native addon (the first time takes 3 to 10 minutes on two cores)...");
     await runCmake({ chosen, cmake, out, prefix });
     markDone(name, print);
     progress(
@@ -87,7 +87,12 @@ async function runCmake({ chosen, cmake, out, prefix }) {
       path.join(paths.build, `${command}.log`),
       process.execPath,
       [cmakeJsProgram(), command, "--directory", paths.root, "--out", cmake, "--log-level", "warn", ...args],
-      { cwd: paths.root, hint: "The native addon was not built; the compiler's messages are above." },
+      {
+        cwd: paths.root,
+        hint: "The native addon was not built; the compiler's messages are above.",
+        // Of ninja's and make's lines: [57/140], [ 41%].
+        tell: (line) => /^\[\s*(\d+\/\d+|\d+%)\]/.exec(line)?.[1],
+      },
     );
   await cmakeJs(
     "configure",

@@ -17,23 +17,35 @@ export async function run(command, args, { cwd, env, hint } = {}) {
   if (code !== 0) throw new SetupError(failure(command, args, code, hint));
 }
 
+/** How often a long command is told to go on. */
+const TELL_EVERY_MS = 30_000;
+
 /**
  * Like `run`, with the output kept in a file and shown only when the command fails.
  * @param {string} logFile
+ * @param {{ tell?: (line: string) => string | undefined }} [options] `tell`: how far the command is, by one of its lines
  */
-export async function runLogged(logFile, command, args, { cwd, env, hint } = {}) {
+export async function runLogged(logFile, command, args, { cwd, env, hint, tell } = {}) {
   fs.mkdirSync(path.dirname(logFile), { recursive: true });
   const log = fs.openSync(logFile, "w");
+  const telling = tell && setInterval(() => tellOf(logFile, tell), TELL_EVERY_MS);
   let code;
   try {
     code = await exitCode(spawn(command, args, { cwd, env, stdio: ["ignore", log, log], detached: true }), command);
   } finally {
+    clearInterval(telling);
     fs.closeSync(log);
   }
   if (code !== 0) {
     process.stderr.write(fs.readFileSync(logFile, "utf8"));
     throw new SetupError(failure(command, args, code, hint));
   }
+}
+
+function tellOf(logFile, tell) {
+  const lines = fs.readFileSync(logFile, "utf8").trimEnd().split("\n");
+  const text = lines.map(tell).findLast((told) => told !== undefined);
+  if (text !== undefined) progress(`... ${text}`);
 }
 
 /** stdout of a short command, or undefined when it is not there or fails. */

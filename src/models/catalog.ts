@@ -7,19 +7,16 @@ export interface CatalogModel {
   /** Download size as people say it; the exact one is the Hub's to tell (`download-model NAME --dry-run`). */
   size: string;
   description: string;
-  /** False: it can be downloaded, with `--force`, and not run yet. */
-  supported: boolean;
 }
 
 /** Models worth having, best first choice first: what `download-model --list` shows. */
 export const CATALOG: readonly CatalogModel[] = [
-  { name: DEFAULT_MODEL, size: "~4GB", description: "default, best balance", supported: true },
-  { name: "mlx-community/Qwen2.5-Coder-3B-Instruct-4bit", size: "~2GB", description: "faster", supported: true },
-  { name: "mlx-community/Qwen2.5-Coder-14B-Instruct-4bit", size: "~8GB", description: "best quality", supported: true },
+  { name: DEFAULT_MODEL, size: "~4GB", description: "default, best balance" },
+  { name: "mlx-community/Qwen2.5-Coder-3B-Instruct-4bit", size: "~2GB", description: "faster" },
+  { name: "mlx-community/Qwen2.5-Coder-14B-Instruct-4bit", size: "~8GB", description: "best quality" },
   {
     name: "mlx-community/Qwen3-Coder-30B-A3B-Instruct-4bit",
     size: "~17GB",
-    description: "most reliable tool calls (not supported by this version yet)",
-    supported: false,
+    description: "most reliable tool calls",
   },
 ];

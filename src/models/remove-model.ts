@@ -1,7 +1,7 @@
 import { lstat, realpath, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PunieError } from "../errors.js";
-import { acquireLock } from "./directory-lock.js";
+import { acquireLock, type DirectoryLock } from "./directory-lock.js";
 import { describeModel, type ModelInfo } from "./list-models.js";
 import { PUNIE_DIRECTORY } from "./manifest.js";
 import { directoryName, parseModelName } from "./model-name.js";
@@ -54,14 +54,16 @@ export async function removeModel(name: string, options: RemoveOptions = {}): Pr
     return model;
   }
   if (dirname(await realpath(model.path)) !== (await realpath(modelsDir))) throw outside(model.path, modelsDir);
-  const lock = await acquireLock(modelLockPath(model.path), model.name);
+  let lock: DirectoryLock | undefined;
   try {
+    lock = await acquireLock(modelLockPath(model.path), model.name);
     await rm(model.path, { recursive: true });
   } catch (cause) {
+    if (cause instanceof PunieError) throw cause;
     if (isAbsent(cause)) return model;
     throw new PunieError("INVALID_OPTION", `${model.path}: can't be removed (${(cause as Error).message}).`, { cause });
   } finally {
-    await lock.release();
+    await lock?.release();
   }
   return model;
 }

@@ -44,6 +44,13 @@ test("a second run says that the model is up to date, a newer commit how to get 
   expect(stdout).toContain(`Get it with: punie download-model ${NAME} --update\n`);
 });
 
+test("a selection without weights is not said to be of use, but how to get all", async () => {
+  const { code, stdout } = await punie("download-model", NAME, "--include", "*.json");
+  expect(code).toBe(0);
+  expect(stdout).not.toContain("Use with");
+  expect(stdout).toContain(`Fetch all with: punie download-model ${NAME}\n`);
+});
+
 test("quiet prints nothing, and errors all the same", async () => {
   expect(await punie("download-model", NAME, "--quiet")).toEqual({ code: 0, stdout: "", stderr: "" });
   const failed = await punie("download-model", "org/none", "--quiet");
@@ -101,9 +108,9 @@ test("lists the catalog with heading, columns, hint, and a mark for what is ther
   expect(stdout).toMatch(/mlx-community\/Qwen2\.5-Coder-7B-Instruct-4bit +~4GB +default, best balance\n/);
   expect(stdout).toMatch(/mlx-community\/Qwen2\.5-Coder-3B-Instruct-4bit +~2GB +faster +✓ downloaded\n/);
   expect(stdout).toContain("Download with: punie download-model <model-name>\n");
-  expect(stdout).toContain("(not supported by this version yet)");
-  const models = JSON.parse((await punie("download-model", "--list", "--json")).stdout) as { supported: boolean }[];
-  expect(models.map(({ supported }) => supported)).toEqual([true, true, true, false]);
+  expect(stdout).toMatch(/mlx-community\/Qwen3-Coder-30B-A3B-Instruct-4bit +~17GB +most reliable tool calls\n/);
+  const models = JSON.parse((await punie("download-model", "--list", "--json")).stdout) as { downloaded: boolean }[];
+  expect(models.map(({ downloaded }) => downloaded)).toEqual([false, true, false, false]);
   expect(setup.hub.requests).toEqual([]);
 });
 

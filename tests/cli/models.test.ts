@@ -90,3 +90,10 @@ test.each([
   expect(stdout).toBe("");
   expect(stderr).toContain(text);
 });
+
+test("remove tells what keeps a model from being removed", async () => {
+  await writeFile(join(modelsDir, "org--tiny", ".punie"), "");
+  const { code, stderr } = await punie("models", "remove", "org/tiny", "--yes");
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^.*org--tiny: can't be removed \(EEXIST: .*\)\.\n$/);
+});

@@ -7,6 +7,7 @@ import { Conversation } from "./conversation.js";
 import { type LineReader, readLines } from "./line-reader.js";
 import { LEAVE, runSlashCommand } from "./slash-commands.js";
 
+const EXIT_FAILED = 1;
 const EXIT_INTERRUPTED = 130;
 const EXIT_TERMINATED = 143;
 
@@ -16,7 +17,12 @@ export interface OpenedChat {
   system: string | undefined;
 }
 
-/** Leaves `process.exitCode` at 130 or 143 when a signal ended it. @param open Loads the model. */
+/**
+ * Leaves `process.exitCode` at 130 or 143 when a signal ended it, and at 1 when something that did not come from a
+ * terminal could not be answered.
+ *
+ * @param open Loads the model.
+ */
 export async function runChat(open: (signal: AbortSignal) => Promise<OpenedChat>): Promise<void> {
   const chat = new Chat();
   const interrupt = () => chat.interrupt();
@@ -103,6 +109,8 @@ class Chat {
       note(told);
     } catch (error) {
       complain(error);
+      // Nobody is there to see it and ask again.
+      if (process.stdin.isTTY !== true) process.exitCode = EXIT_FAILED;
     }
     return true;
   }

@@ -1,4 +1,5 @@
 /** `punie download-model`: a model from the Hub into the models directory. */
+import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { PunieError } from "../../errors.js";
 import type { DownloadEvent } from "../../hub/download-events.js";
@@ -138,9 +139,10 @@ async function createDisplay(flags: DownloadFlags): Promise<DownloadDisplay | un
 function resultText(
   repository: string,
   flags: DownloadFlags,
-  { path, commit }: DownloadResult,
+  result: DownloadResult,
   settled: DownloadEvent | undefined,
 ): string {
+  const { path, commit } = result;
   const lines: string[] = [];
   if (settled === undefined) lines.push("✓ Model downloaded successfully!");
   else if (settled.type === "update-available") {
@@ -152,8 +154,20 @@ function resultText(
     lines.push(`✓ Model is already downloaded and up to date (commit ${commit.slice(0, 12)}).`);
   } else lines.push(`✓ Model is already downloaded (commit ${commit.slice(0, 12)}).`);
   lines.push(`Location: ${path}`);
-  lines.push(`Use with: punie serve --model local:${repository}${modelsDirFlag(flags)}`);
+  lines.push(useText(repository, flags, result));
   return `${lines.join("\n")}\n`;
+}
+
+/** What to do with it, which depends on the files that were chosen. */
+function useText(repository: string, flags: DownloadFlags, { path, files }: DownloadResult): string {
+  const ending = (suffix: string) => files.find((file) => file.path.endsWith(suffix))?.path;
+  if (ending(".safetensors") !== undefined) {
+    return `Use with: punie serve --model local:${repository}${modelsDirFlag(flags)}`;
+  }
+  const gguf = ending(".gguf");
+  if (gguf !== undefined) return `Use with: punie serve --model ${shellQuote(join(path, gguf))}`;
+  const { include: _, exclude: __, ...all } = flags;
+  return `No weights are among the files that were chosen. Fetch all with: ${sameCommand(repository, all)}`;
 }
 
 /** The command that goes on with this download, with the options that say what is fetched. */
