@@ -1,6 +1,7 @@
 /** Runs a command line, and says how that went as an exit code. */
 import { CommanderError } from "commander";
 import { PunieError } from "../errors.js";
+import { COMMANDS } from "./commands.js";
 import { withFlagName } from "./flag-names.js";
 import { complain } from "./output.js";
 import { createProgram } from "./program.js";
@@ -17,7 +18,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       program.outputHelp({ error: true });
       return EXIT_USAGE;
     }
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(withoutHelpFor(args, asked), { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
@@ -33,6 +34,12 @@ function isUsage(error: unknown): boolean {
 
 function hasSystemCode(cause: unknown): boolean {
   return cause instanceof Error && "syscall" in cause;
+}
+
+/** Asked for help on a command that isn't there, commander prints the help of all: without the word it says so. */
+function withoutHelpFor(args: readonly string[], asked: string | undefined): readonly string[] {
+  const isUnknown = asked !== undefined && asked !== "help" && !COMMANDS.some(({ name }) => name === asked);
+  return args[0] === "help" && isUnknown ? [asked] : args;
 }
 
 /** The command that will run, or whose help will be printed. `punie` itself has no options with values. */

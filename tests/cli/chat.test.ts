@@ -63,6 +63,13 @@ describe("punie chat over a pipe", () => {
     expect(JSON.parse(again.stdout).usage.promptTokens).toBeGreaterThan(40);
   });
 
+  it("goes on after what it can't answer, and leaves with 1", async () => {
+    const { stdout, stderr, exitCode } = await chat([`${FRANCE} `.repeat(100), FRANCE], "--context-length", "256");
+    expect(stdout).toBe(`${PARIS}\n`);
+    expect(stderr).toMatch(/context/);
+    expect(exitCode).toBe(1);
+  });
+
   it("lists its commands, tells what an answer took, and leaves at /exit", async () => {
     const { stdout, stderr, exitCode } = await chat(["/help", "/stats", FRANCE, "/stats", "/exit", "never"]);
     expect(stdout).toBe(`${PARIS}\n`);

@@ -54,6 +54,7 @@ describe("punie", () => {
 
   it.each([
     ["an unknown command", ["genrate"], "(Did you mean generate?)"],
+    ["the help of an unknown command", ["help", "genrate"], "(Did you mean generate?)"],
     ["an unknown option", ["generate", "--temprature", "1"], "(Did you mean --temperature?)"],
     ["a missing value", ["generate", "--prompt"], "argument missing"],
     ["a text for a number", ["generate", "--prompt", "x", "--top-k", "many"], "Expected an integer, such as 40."],

@@ -18,7 +18,7 @@ export interface OpenedChat {
 }
 
 /**
- * Leaves `process.exitCode` at 130 or 143 when a signal ended it, and at 1 when something that did not come from a
+ * Leaves `process.exitCode` at 130 or 143 when a signal ended it, and at 1 when a message that did not come from a
  * terminal could not be answered.
  *
  * @param open Loads the model.
@@ -109,8 +109,8 @@ class Chat {
       note(told);
     } catch (error) {
       complain(error);
-      // Nobody is there to see it and ask again.
-      if (process.stdin.isTTY !== true) process.exitCode = EXIT_FAILED;
+      // A message without an answer, and nobody is there to ask again.
+      if (!message.startsWith("/") && process.stdin.isTTY !== true) process.exitCode = EXIT_FAILED;
     }
     return true;
   }
