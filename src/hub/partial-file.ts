@@ -59,6 +59,7 @@ export class PartialFile {
   readonly #hasher: FileHasher;
   #writing: Promise<void> = Promise.resolve();
   #saving: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   private constructor(directory: string, content: Content, file: FileHandle, done: RangeSet, hasher: FileHasher) {
     this.content = content;
@@ -91,7 +92,10 @@ export class PartialFile {
     return this.done.total === this.content.size;
   }
 
-  /** Writes bytes at a position. They count once `done` has them. */
+  /**
+   * Writes bytes at a position. They count once `done` has them, and stay: what comes of them a second time, from a
+   * server that sends the whole file, is left out. So the hash needn't look at anything twice.
+   */
   async write(pieces: readonly Uint8Array[], position: number): Promise<void> {
     // One after the other: the system lets one at a time into a file, and the others would keep its threads waiting.
     const written = this.#writing.then(() => this.#writeNow(pieces, position));
@@ -100,18 +104,24 @@ export class PartialFile {
   }
 
   async #writeNow(pieces: readonly Uint8Array[], position: number): Promise<void> {
-    let rest = pieces;
-    let at = position;
-    while (rest.length > 0) {
-      const { bytesWritten } = await this.#file.writev(rest, at);
-      at += bytesWritten;
-      rest = without(rest, bytesWritten);
+    const end = pieces.reduce((sum, piece) => sum + piece.length, position);
+    for (const [from, to] of this.done.gaps(position, end)) {
+      let rest = part(pieces, from - position, to - position);
+      let at = from;
+      while (rest.length > 0) {
+        const { bytesWritten } = await this.#file.writev(rest, at);
+        at += bytesWritten;
+        rest = part(rest, bytesWritten, Number.POSITIVE_INFINITY);
+      }
     }
   }
 
   /** Lets the hash catch up with the part without a gap, beside what else goes on. */
   followHash(): void {
-    this.#hasher.follow(this.done.contiguous);
+    // What is being written may be what another connection has just got; what is written later leaves it alone.
+    void this.#writing.then(() => {
+      if (!this.#isClosed) this.#hasher.follow(this.done.contiguous);
+    });
   }
 
   /**
@@ -156,6 +166,7 @@ export class PartialFile {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#hasher.close();
     await this.#saving.catch(() => undefined);
     await this.#file.close();
@@ -164,12 +175,12 @@ export class PartialFile {
   }
 }
 
-/** What is left of pieces when the first bytes of them are written. */
-function without(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let left = bytes;
+/** Bytes `start` to `end` of pieces. */
+function part(pieces: readonly Uint8Array[], start: number, end: number): Uint8Array[] {
+  let at = 0;
   return pieces.flatMap((piece) => {
-    const rest = piece.subarray(Math.min(left, piece.length));
-    left -= piece.length - rest.length;
-    return rest.length > 0 ? [rest] : [];
+    const cut = piece.subarray(Math.max(0, start - at), Math.max(0, end - at));
+    at += piece.length;
+    return cut.length > 0 ? [cut] : [];
   });
 }

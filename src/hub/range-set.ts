@@ -40,11 +40,18 @@ export class RangeSet {
 
   /** The first range below `size` that isn't there. */
   firstGap(size: number): Range | undefined {
-    let start = 0;
-    for (const range of this.#ranges) {
-      if (range[0] > start) return [start, Math.min(range[0], size)];
-      start = range[1];
+    return this.gaps(0, size)[0];
+  }
+
+  /** What isn't there between `start` and `end`, in order. */
+  gaps(start: number, end: number): Range[] {
+    const gaps: Range[] = [];
+    let at = start;
+    for (const range of [...this.#ranges, [end, end] as const]) {
+      const until = Math.min(range[0], end);
+      if (until > at) gaps.push([at, until]);
+      at = Math.max(at, range[1]);
     }
-    return start < size ? [start, size] : undefined;
+    return gaps;
   }
 }

@@ -96,6 +96,17 @@ test("asks again when the whole file comes where a part was asked for, before it
   await setup.expectWhole();
 });
 
+test("what came rightly stays when a server sends the whole file, damaged there, later", async () => {
+  const length = (setup.files[WEIGHTS] as Buffer).length;
+  let answers = 0;
+  // The middle byte is the wrong one, and is among the first two parts.
+  setup.hub.fault = ({ host }) => (host === "cdn" && ++answers > 2 ? { ignoreRange: true, corrupt: true } : undefined);
+  const partBytes = Math.ceil(length * 0.3);
+  const retry = { attempts: 20, baseMs: 1 };
+  const { path } = await downloadModel(NAME, setup.options({ partBytes, connections: 1, retry }));
+  expect(sha256(await readFile(join(path, WEIGHTS)))).toBe(sha256(setup.files[WEIGHTS] as Buffer));
+});
+
 test("a later call goes on inside the file: nothing that came is fetched again", async () => {
   failWeights({ cutAfter: 100_000 });
   await expect(downloadModel(NAME, setup.options({ retry: { attempts: 1, baseMs: 1 } }))).rejects.toThrow();
