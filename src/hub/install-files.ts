@@ -32,8 +32,9 @@ export async function installFiles(
     await putInPlace(staging, file, join(directory, file.path), left === 0);
   }
   for (const folder of new Set(files.map((file) => dirname(join(directory, file.path))))) await syncDirectory(folder);
-  await writeManifest(directory, manifest);
+  // While the old manifest still names them.
   await removeObsolete(directory, manifest, previous);
+  await writeManifest(directory, manifest);
   await rm(staging, { recursive: true, force: true });
   // Last: whatever is cut off before is done again.
   await rm(marker);

@@ -61,7 +61,8 @@ const IN_PLACE = -1;
 async function bytesThere(session: Session, file: HubFile, found: Completeness): Promise<number> {
   const { directory, staging, options, signal } = session;
   if (options.force) return 0;
-  const manifest = "manifest" in found ? found.manifest : undefined;
+  const isMixture = found.state === "partial" && found.isMixture;
+  const manifest = "manifest" in found && !isMixture ? found.manifest : undefined;
   if (await isInPlace(directory, file, manifest, signal)) return IN_PLACE;
   if (found.state === "by-hand") await refuseToReplace(session, file);
   const isHere = (await isStaged(staging, file)) || (await isCached(session.cache, session.repository, file));

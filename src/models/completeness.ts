@@ -9,13 +9,14 @@ import { missingWeightFiles, weightFiles } from "./weights.js";
  * How much of a model a directory holds.
  * - `downloaded`: every file that its manifest lists is there, with its size.
  * - `by-hand`: no manifest, but config.json and all weights.
- * - `partial`: something is there that punie put there, and not all of it.
+ * - `partial`: something is there that punie put there, and not all of it. A mixture has files that its manifest says
+ *   something else of.
  * - `absent`: nothing of a model.
  */
 export type Completeness =
   | { state: "downloaded"; manifest: Manifest }
   | { state: "by-hand" }
-  | { state: "partial"; manifest?: Manifest; reason: string }
+  | { state: "partial"; manifest?: Manifest; isMixture?: boolean; reason: string }
   | { state: "absent" };
 
 /** Stands in a model directory while finished files are moved to their places: what is there is a mixture. */
@@ -27,7 +28,9 @@ export function installingMarker(directory: string): string {
 export async function inspectModel(directory: string): Promise<Completeness> {
   if (!(await exists(directory))) return { state: "absent" };
   if (await exists(installingMarker(directory))) {
-    return { state: "partial", reason: "files were being moved to their places" };
+    const manifest = await readManifest(directory).catch(() => undefined);
+    const reason = "files were being moved to their places";
+    return { state: "partial", ...(manifest && { manifest }), isMixture: true, reason };
   }
   try {
     const manifest = await readManifest(directory);

@@ -21,6 +21,14 @@ const fileHash: z.ZodType<FileHash> = z.discriminatedUnion("type", [
   }),
 ]);
 
+/** A directory may come from anybody, with its manifest: what this names is read, and removed when it is obsolete. */
+const path = z
+  .string()
+  .refine(
+    (path) => path.split(/[\\/]/).every((part) => part !== "" && part !== "." && part !== "..") && !path.includes("\0"),
+    { error: "expected a path inside the model's directory" },
+  );
+
 const manifestFields = z.object(
   {
     version: z.literal(1, { error: "expected 1: written by another version of punie" }),
@@ -29,7 +37,7 @@ const manifestFields = z.object(
     commit: z.string({ error: "expected a commit" }),
     include: z.array(z.string()).optional(),
     exclude: z.array(z.string()).optional(),
-    files: z.array(z.object({ path: z.string(), size, hash: fileHash }), { error: "expected a list of files" }),
+    files: z.array(z.object({ path, size, hash: fileHash }), { error: "expected a list of files" }),
   },
   { error: "expected an object" },
 );

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { downloadModel, planDownload } from "../../src/hub/download-model.js";
 import { isModelThere } from "../../src/models/completeness.js";
@@ -140,6 +140,33 @@ test("brings back a file that is gone or was cut, and only that", async () => {
   setup.hub.requests.length = 0;
   await downloadModel(NAME, setup.options());
   expect(fetched()).toEqual(["model.safetensors"]);
+  await setup.expectWhole();
+});
+
+test("removes what is obsolete also when an update was cut off while files were moved to their places", async () => {
+  await downloadModel(NAME, setup.options());
+  await writeFile(join(setup.directory, ".punie", "installing"), "");
+  const { "README.md": _removed, ...rest } = setup.files;
+  setup.hub.repositories[NAME] = { files: rest };
+  await downloadModel(NAME, setup.options({ update: true }));
+  expect(await readdir(setup.directory)).not.toContain("README.md");
+});
+
+test("a manifest that names files outside of the model's directory is none: nothing there is removed", async () => {
+  await downloadModel(NAME, setup.options());
+  const file = join(setup.directory, ".punie", "manifest.json");
+  const manifest = JSON.parse(await readFile(file, "utf8")) as { files: object[] };
+  const precious = join(setup.home, "precious");
+  await writeFile(precious, "");
+  const path = relative(setup.directory, precious);
+  const hash = { type: "git-sha1", value: "0".repeat(40) };
+  await writeFile(
+    file,
+    JSON.stringify({ ...manifest, commit: "x", files: [...manifest.files, { path, size: 0, hash }] }),
+  );
+  expect(await isModelThere(setup.directory)).toBe(false);
+  await downloadModel(NAME, setup.options({ update: true }));
+  expect(await stat(precious)).toMatchObject({ size: 0 });
   await setup.expectWhole();
 });
 
