@@ -41,6 +41,8 @@ type Loaded = Extract<FromEngine, { type: "loaded" }>;
 interface Connection {
   host: EngineHost;
   ready: boolean;
+  /** It could not load the model: it takes no request and will end. */
+  refused: boolean;
 }
 
 class RemoteEngine implements NativeModel {
@@ -73,8 +75,10 @@ class RemoteEngine implements NativeModel {
     const host = this.#openHost({
       message: (message) => {
         if (message.type === "events") this.#receive(message.events, message.memory);
-        else if (message.type === "load-failed") fail(new PunieError(message.code, message.message));
-        else if (message.type !== "loaded") {
+        else if (message.type === "load-failed") {
+          connection.refused = true;
+          fail(new PunieError(message.code, message.message));
+        } else if (message.type !== "loaded") {
           this.#adapters.read(message);
           this.#hold();
         } else {
@@ -91,7 +95,7 @@ class RemoteEngine implements NativeModel {
         this.#ended(connection, how);
       },
     });
-    const connection: Connection = { host, ready: false };
+    const connection: Connection = { host, ready: false, refused: false };
     this.#connection = connection;
     host.post({ type: "load", source: this.#source });
     return loaded;
@@ -103,8 +107,8 @@ class RemoteEngine implements NativeModel {
       throw this.#crashed(`${this.#crash ?? "ended"}. Load the model again, or with 'restart'`);
     }
     this.#requests.set(request.id, new RequestLog(request));
-    if (!this.#connection) void this.#restart();
-    else if (this.#connection.ready) this.#connection.host.post({ type: "start", request });
+    if (this.#isGone()) void this.#restart();
+    else if (this.#connection?.ready) this.#connection.host.post({ type: "start", request });
     this.#hold();
   }
 
@@ -121,8 +125,8 @@ class RemoteEngine implements NativeModel {
     if (this.#disposal) throw new PunieError("MODEL_DISPOSED", "The model has been disposed of.");
     if (!this.#connection && !this.#options.restart) throw this.#crashed(this.#crash);
     const answer = this.#adapters.add(spec);
-    if (!this.#connection) void this.#restart();
-    else if (this.#connection.ready) this.#connection.host.post({ type: "load-adapter", spec });
+    if (this.#isGone()) void this.#restart();
+    else if (this.#connection?.ready) this.#connection.host.post({ type: "load-adapter", spec });
     this.#hold();
     return await answer;
   }
@@ -156,6 +160,10 @@ class RemoteEngine implements NativeModel {
       void promise.then(() => clearTimeout(timer));
     }
     return promise;
+  }
+
+  #isGone(): boolean {
+    return this.#connection === undefined || this.#connection.refused;
   }
 
   #receive(events: readonly NativeEvent[], memory: NativeMemory): void {

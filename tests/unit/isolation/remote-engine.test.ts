@@ -261,6 +261,18 @@ describe("with restart, after a crash", () => {
     await vi.waitFor(() => expect(host(2).started()).toHaveLength(1));
   });
 
+  it("a request that comes after an engine could not load, and before it ends, tries again", async () => {
+    const { native, host, events } = await open({ restart: true });
+    native.start(request(1));
+    host(0).listener.ended("was ended by SIGSEGV");
+    host(1).listener.message({ type: "load-failed", code: "MODEL_CORRUPT", message: "cut short" });
+    await vi.waitFor(() => expect(events).toHaveLength(1));
+    native.start(request(2));
+    host(1).listener.ended("exited with code 0");
+    host(2).load();
+    await vi.waitFor(() => expect(host(2).started()).toHaveLength(1));
+  });
+
   it("disposing between two engines ends both", async () => {
     const { native, host } = await open({ restart: true });
     native.start(request(1));
