@@ -1,6 +1,10 @@
+import { PunieError } from "../errors.js";
+
 /**
  * A glob as the `hf` command reads it (Python's fnmatch): `*` matches any text, slashes too, `?` one character,
  * `[abc]` and `[!abc]` one of a set; a pattern that ends in a slash means everything below.
+ *
+ * @throws PunieError `INVALID_OPTION` for a set whose range runs backwards.
  */
 export function compileGlob(pattern: string): { test(path: string): boolean } {
   const glob = pattern.endsWith("/") ? `${pattern}*` : pattern;
@@ -17,5 +21,9 @@ export function compileGlob(pattern: string): { test(path: string): boolean } {
       i += set[0].length - 1;
     } else source += char.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
   }
-  return new RegExp(`^${source}$`);
+  try {
+    return new RegExp(`^${source}$`);
+  } catch {
+    throw new PunieError("INVALID_OPTION", `${JSON.stringify(pattern)}: expected a glob, such as *.json or [a-c]*.`);
+  }
 }

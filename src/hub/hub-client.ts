@@ -215,7 +215,11 @@ async function understood<Result>(subject: Subject, call: () => Promise<Result>)
 // Git's commit ids: 40 digits, 64 in newer repositories.
 const infoFields = z.object({
   sha: z.string().regex(/^[0-9a-f]{40,64}$/),
-  name: z.string().optional(),
+  // It is printed as it is.
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,100}(\/[\w.-]{1,100})?$/)
+    .optional(),
   disabled: z.boolean().nullish(),
 });
 

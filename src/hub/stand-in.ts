@@ -6,6 +6,7 @@ import { mkdir, open, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PunieError } from "../errors.js";
 import { inspectModel } from "../models/completeness.js";
+import { errorCode } from "../models/system-error.js";
 import type { DownloadOptions } from "./download-options.js";
 import { offlineError, type Session, withSession } from "./download-session.js";
 import type { HubFile } from "./hub-client.js";
@@ -31,6 +32,8 @@ const FIRST_BYTES = 64 * 1024;
 /** A hundred thousand tensors have less. */
 const MAX_HEADER_BYTES = 32 * 1024 * 1024;
 const LENGTH_BYTES = 8;
+/** Of all files together: a model of a thousand shards has a tenth of it. */
+const MAX_PEEKED_BYTES = 256 * 1024 * 1024;
 
 /**
  * @param directory Empty.
@@ -47,6 +50,7 @@ export async function makeStandIn(name: string, directory: string, options: Down
       if (SMALL_FILES.test(file.path)) peekedBytes += await bringSmall(session, commit, file, directory);
       else if (/^[^/]+\.safetensors$/.test(file.path))
         peekedBytes += await bringHeader(session, commit, file, directory);
+      if (peekedBytes > MAX_PEEKED_BYTES) throw tooLarge(session, "what is read of it", peekedBytes, MAX_PEEKED_BYTES);
     }
     return {
       repository: session.repository,
@@ -60,7 +64,7 @@ export async function makeStandIn(name: string, directory: string, options: Down
 }
 
 async function bringSmall(session: Session, commit: string, file: HubFile, directory: string): Promise<number> {
-  if (file.size > MAX_SMALL_BYTES) throw tooLarge(session, file, file.size, MAX_SMALL_BYTES);
+  if (file.size > MAX_SMALL_BYTES) throw tooLarge(session, file.path, file.size, MAX_SMALL_BYTES);
   const text = await session.client().peek(commit, file.path, MAX_SMALL_BYTES);
   await writeFile(join(directory, file.path), text);
   return Buffer.byteLength(text);
@@ -82,12 +86,18 @@ async function bringHeader(session: Session, commit: string, file: HubFile, dire
     await handle.write(first, 0, first.length, 0);
     await handle.write(rest, 0, rest.length, first.length);
     await handle.truncate(file.size);
+  } catch (cause) {
+    // No disk has room for such a file, though it would hold nothing.
+    if (errorCode(cause) !== "EFBIG") throw cause;
+    throw new PunieError("HUB_CORRUPT", `'${session.repository}': ${file.path} can't have ${file.size} bytes.`, {
+      cause,
+    });
   } finally {
     await handle.close();
   }
   return first.length + rest.length;
 }
 
-function tooLarge({ repository }: Session, { path }: HubFile, bytes: number, limit: number): PunieError {
-  return new PunieError("HUB_CORRUPT", `'${repository}': ${path} would be ${bytes} bytes, more than ${limit}.`);
+function tooLarge({ repository }: Session, what: string, bytes: number, limit: number): PunieError {
+  return new PunieError("HUB_CORRUPT", `'${repository}': ${what} would be ${bytes} bytes, more than ${limit}.`);
 }

@@ -105,12 +105,16 @@ class Transfer {
 
   /** Writes the maps of what isn't finished, and closes all files. */
   async keep(): Promise<void> {
-    for (const file of this.#active) {
-      // A full disk may refuse the map too: then a little more is fetched again.
-      await file.save().catch(() => undefined);
-      await file.partial.close();
+    try {
+      for (const file of this.#active) {
+        // A full disk may refuse the map too: then a little more is fetched again.
+        await file.save().catch(() => undefined);
+      }
+      const closed = await Promise.allSettled([...this.#active].map((file) => file.partial.close()));
+      for (const result of closed) if (result.status === "rejected") throw result.reason;
+    } finally {
+      await this.#hashes.close();
     }
-    await this.#hashes.close();
   }
 
   /** One connection: a segment after the other, until none is left. The first failure for good stops all. */

@@ -43,7 +43,8 @@ export function createPressureMonitor(
     readingsSinceRelease = 0;
     const pressure = { level, availableBytes, totalBytes: memory.totalBytes };
     for (const listener of listeners) listener.release();
-    if (worse) for (const listener of listeners) listener.told(pressure);
+    // What a program throws when it is told is its own affair, and keeps nobody else from being told.
+    if (worse) for (const listener of listeners) queueMicrotask(() => listener.told(pressure));
   }
 
   return {
@@ -52,9 +53,12 @@ export function createPressureMonitor(
       timer ??= setInterval(() => {
         if (looking) return;
         looking = true;
-        void look().finally(() => {
-          looking = false;
-        });
+        // A reading that fails is followed by another.
+        void look()
+          .catch(() => undefined)
+          .finally(() => {
+            looking = false;
+          });
       }, intervalMs).unref();
       return () => {
         listeners.delete(listener);

@@ -130,10 +130,10 @@ async function readSummary(path: string): Promise<Pick<ModelInfo, "modelType" | 
   }
 }
 
-/** Sizes of the files in a model directory, two levels deep: its own, its subdirectories' and unfinished ones. */
+/** Sizes of the files in a model directory: its own, its subdirectories' and unfinished ones. */
 export async function bytesOnDisk(path: string, depth = 0): Promise<number> {
   let bytes = 0;
-  for (const entry of await readdir(path, { withFileTypes: true })) {
+  for (const entry of await entriesOf(path)) {
     const inner = join(path, entry.name);
     if (entry.isDirectory() && depth < MAX_DEPTH) bytes += await bytesOnDisk(inner, depth + 1);
     else if (!entry.isDirectory()) bytes += await fileBytes(inner);
@@ -142,6 +142,16 @@ export async function bytesOnDisk(path: string, depth = 0): Promise<number> {
 }
 
 const MAX_DEPTH = 8;
+
+/** None of a directory that has gone since it was listed: a download that ends removes its own. */
+async function entriesOf(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+}
 
 /** Blocks in use, where the system tells: an unfinished file may be sparse. */
 async function fileBytes(path: string): Promise<number> {

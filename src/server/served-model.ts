@@ -5,6 +5,9 @@ import type { NamedModel } from "./model-names.js";
 export interface ServedMessage {
   role: "system" | "user" | "assistant" | "tool";
   content: string;
+  name?: string;
+  /** What the model thought before it answered: templates keep it within a row of tool calls. */
+  reasoning_content?: string;
   /** Names the call that a `tool` message answers. */
   tool_call_id?: string;
   tool_calls?: { id: string; type: "function"; function: { name: string; arguments: Record<string, unknown> } }[];

@@ -78,7 +78,7 @@ async function hub({ offline }: DoctorFlags): Promise<Check> {
     }
   } catch (error) {
     if (!(error instanceof PunieError)) throw error;
-    return { name: "hub", status: "warning", found: error.message, advice: "Set HF_ENDPOINT right, or unset it." };
+    return { name: "hub", status: "warning", found: error.message, advice: "Set what it names right, or unset it." };
   }
 }
 

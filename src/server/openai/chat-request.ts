@@ -79,7 +79,12 @@ function toServedMessage(message: ChatBodyMessage, index: number): ServedMessage
     // OpenAI's newer name for the same.
     role: message.role === "developer" ? "system" : message.role,
     content: joinContent(message.content),
-    ...present({ tool_call_id: message.tool_call_id, tool_calls: calls?.length ? calls : undefined }),
+    ...present({
+      name: message.name,
+      reasoning_content: message.reasoning_content,
+      tool_call_id: message.tool_call_id,
+      tool_calls: calls?.length ? calls : undefined,
+    }),
   };
 }
 
