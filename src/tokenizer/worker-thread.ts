@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import { type ErrorCode, PunieError } from "../errors.js";
 import { packageFile } from "../package-root.js";
 
-/** What the thread answers. `gone` never comes from the thread: it stands for a thread that ended. */
+/** What the thread answers. */
 export type WorkerReply =
   | { id: number; ok: true; value: unknown }
   | { id: number; ok: false; code: ErrorCode; message: string };
@@ -22,22 +22,36 @@ export interface WorkerThreadOptions {
 }
 
 export interface RequestOptions {
-  /** The thread is ended when its answer takes longer, in milliseconds. */
+  /** The thread is ended when its answer takes longer, in milliseconds from when it began with it. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
 }
 
-interface Pending {
+interface Job {
+  message: object;
+  timeoutMs: number;
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
+  /** It is answered, or given up: nobody listens to its signal any more. */
   settle: () => void;
 }
 
-/** Starts on the first request, and again after it had to be ended. */
+/** The job that the thread is at. */
+interface Running {
+  id: number;
+  job: Job;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * Starts on the first request, and again after it had to be ended. It is given one request at a time: one that takes
+ * too long, or all memory, is nobody else's fault, and those behind it go to the next thread.
+ */
 export class WorkerThread {
   readonly #options: WorkerThreadOptions;
   #worker: Worker | undefined;
-  #pending = new Map<number, Pending>();
+  #waiting: Job[] = [];
+  #running: Running | undefined;
   #nextId = 1;
   #closed = false;
 
@@ -55,31 +69,56 @@ export class WorkerThread {
       return Promise.reject(new PunieError("MODEL_DISPOSED", `${this.#options.subject}: used after it was closed.`));
     }
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const worker = this.#start();
-    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      const onAbort = () => this.#end(signal?.reason);
-      const timer = setTimeout(() => {
-        const seconds = Math.round(timeoutMs / 100) / 10;
-        this.#end(new PunieError("MODEL_CORRUPT", `${this.#options.subject}: not done after ${seconds} s; given up.`));
-      }, timeoutMs);
+      const onAbort = () => this.#giveUp(job, signal?.reason);
+      const settle = () => signal?.removeEventListener("abort", onAbort);
+      const job: Job = { message, timeoutMs, resolve, reject, settle };
       signal?.addEventListener("abort", onAbort, { once: true });
-      const settle = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-        this.#pending.delete(id);
-        if (this.#pending.size === 0) this.#worker?.unref();
-      };
-      this.#pending.set(id, { resolve, reject, settle });
-      worker.ref();
-      worker.postMessage({ id, ...message });
+      this.#waiting.push(job);
+      this.#next();
     });
   }
 
   /** Ends the thread. Requests in flight reject with `MODEL_DISPOSED`. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#end(new PunieError("MODEL_DISPOSED", `${this.#options.subject}: closed while in use.`));
+    const reason = new PunieError("MODEL_DISPOSED", `${this.#options.subject}: closed while in use.`);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const job of waiting) fail(job, reason);
+    await this.#end(reason);
+  }
+
+  /** Gives the thread the next request when it has none. */
+  #next(): void {
+    if (this.#running) return;
+    const job = this.#waiting.shift();
+    if (!job) {
+      this.#worker?.unref();
+      return;
+    }
+    const worker = this.#start();
+    const id = this.#nextId++;
+    const { subject } = this.#options;
+    const timer = setTimeout(() => {
+      const seconds = Math.round(job.timeoutMs / 100) / 10;
+      void this.#end(new PunieError("MODEL_CORRUPT", `${subject}: not done after ${seconds} s; given up.`));
+    }, job.timeoutMs);
+    this.#running = { id, job, timer };
+    worker.ref();
+    try {
+      worker.postMessage({ id, ...job.message });
+    } catch (error) {
+      // Something that can't be sent to a thread.
+      this.#takeRunning()?.reject(error);
+      this.#next();
+    }
+  }
+
+  #giveUp(job: Job, reason: unknown): void {
+    if (this.#running?.job === job) return void this.#end(reason);
+    this.#waiting = this.#waiting.filter((other) => other !== job);
+    fail(job, reason);
   }
 
   #start(): Worker {
@@ -91,11 +130,11 @@ export class WorkerThread {
       execArgv: [],
     });
     worker.on("message", (reply: WorkerReply) => {
-      const pending = this.#pending.get(reply.id);
-      if (!pending) return;
-      pending.settle();
-      if (reply.ok) pending.resolve(reply.value);
-      else pending.reject(new PunieError(reply.code, reply.message));
+      const job = this.#running?.id === reply.id ? this.#takeRunning() : undefined;
+      if (!job) return;
+      if (reply.ok) job.resolve(reply.value);
+      else job.reject(new PunieError(reply.code, reply.message));
+      this.#next();
     });
     worker.on("error", (error: Error & { code?: string }) => {
       if (worker === this.#worker) void this.#end(this.#deathOf(error));
@@ -114,14 +153,26 @@ export class WorkerThread {
       : new PunieError("INTERNAL", `${subject}: its thread failed: ${error.message}`, { cause: error });
   }
 
-  /** Ends the thread and rejects what waits for it; the next request starts a new one. */
+  #takeRunning(): Job | undefined {
+    const running = this.#running;
+    this.#running = undefined;
+    if (!running) return undefined;
+    clearTimeout(running.timer);
+    running.job.settle();
+    return running.job;
+  }
+
+  /** Ends the thread and rejects what it is at; the next request starts a new one. */
   async #end(reason: unknown): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    for (const pending of [...this.#pending.values()]) {
-      pending.settle();
-      pending.reject(reason);
-    }
+    this.#takeRunning()?.reject(reason);
+    this.#next();
     await worker?.terminate();
   }
+}
+
+function fail(job: Job, reason: unknown): void {
+  job.settle();
+  job.reject(reason);
 }
