@@ -7,6 +7,9 @@ export interface EventStreamOptions {
   onCancel: () => void;
 }
 
+/** What may wait for a reader: thousands of tokens. Who falls behind further, or never reads, has gone. */
+const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
+
 /**
  * A response whose events `produce` sends as it goes; it ends when `produce` does.
  * @param produce Must not reject: what goes wrong is an event too.
@@ -18,10 +21,16 @@ export function eventStream(
   const encoder = new TextEncoder();
   let open = true;
   let keepAlive: NodeJS.Timeout | undefined;
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
+  const source = {
+    start(controller: ReadableStreamDefaultController<Uint8Array>) {
       const write = (text: string) => {
-        if (open) controller.enqueue(encoder.encode(text));
+        if (!open) return;
+        controller.enqueue(encoder.encode(text));
+        if ((controller.desiredSize ?? 0) > 0) return;
+        open = false;
+        clearInterval(keepAlive);
+        controller.error(new Error(`the reader is more than ${MOST_UNREAD_BYTES} bytes behind`));
+        onCancel();
       };
       keepAlive = setInterval(() => write(": keep-alive\n\n"), keepAliveMs);
       const send = (data: string) => {
@@ -40,7 +49,8 @@ export function eventStream(
       clearInterval(keepAlive);
       onCancel();
     },
-  });
+  };
+  const body = new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: MOST_UNREAD_BYTES }));
   const headers = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",

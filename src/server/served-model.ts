@@ -5,7 +5,6 @@ import type { NamedModel } from "./model-names.js";
 export interface ServedMessage {
   role: "system" | "user" | "assistant" | "tool";
   content: string;
-  name?: string;
   /** What the model thought before it answered: templates keep it within a row of tool calls. */
   reasoning_content?: string;
   /** Names the call that a `tool` message answers. */

@@ -82,6 +82,14 @@ describe("POST /echo", () => {
     });
   });
 
+  it("refuses a body of more values than any request has, before it makes them", async () => {
+    const many = createHandler(new FakeModel(), { bodyLimitBytes: 10_000_000 });
+    const body = `["\\\\\\"[[[",${"[],".repeat(600_000)}[]]`;
+    const response = await many(`${ORIGIN}/echo`, { method: "POST", body });
+    expect(response.status).toBe(400);
+    expect(await toldError(response)).toMatchObject({ message: expect.stringMatching(/500000 values/) });
+  });
+
   it("refuses a body that is too large and doesn't say so beforehand", async () => {
     const chunk = new TextEncoder().encode(" ".repeat(600));
     const body = new ReadableStream({

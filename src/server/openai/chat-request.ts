@@ -80,7 +80,6 @@ function toServedMessage(message: ChatBodyMessage, index: number): ServedMessage
     role: message.role === "developer" ? "system" : message.role,
     content: joinContent(message.content),
     ...present({
-      name: message.name,
       reasoning_content: message.reasoning_content,
       tool_call_id: message.tool_call_id,
       tool_calls: calls?.length ? calls : undefined,

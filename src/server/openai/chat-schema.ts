@@ -21,7 +21,6 @@ const toolCall = z.object({ id: z.string(), type: z.literal("function").nullish(
 const message = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool"]),
   content: content.optional(),
-  name: z.string().nullish(),
   reasoning_content: z.string().nullish(),
   tool_calls: z.array(toolCall).nullish(),
   tool_call_id: z.string().nullish(),
