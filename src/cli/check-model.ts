@@ -65,7 +65,10 @@ export async function checkModel(directory: string, options: CheckOptions = {}):
     }
   };
   const opened = await attempt("model", () => openModelDirectory(directory));
-  if (opened) await attempt("model", () => buildGraph(opened));
+  if (opened) {
+    await attempt("model", () => buildGraph(opened));
+    await attempt("model", () => chooseMemory(opened, checkLoadOptions({ contextLength: options.contextLength })));
+  }
   const hasTokenizer = options.hasTokenizer ?? (await isFile(join(directory, "tokenizer.json")));
   if (!hasTokenizer) {
     const message = "There is no tokenizer.json: the model would take and give token ids only.";

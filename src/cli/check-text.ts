@@ -30,7 +30,7 @@ function modelRows({ modelType, weightBytes, quantization }: CheckedModel): [str
 
 function costRows(model: CheckedModel): [string, string][] {
   const { memoryBytes, machineBytes, cacheBytes, contextLength, tokensPerSecond } = model;
-  const fits = memoryBytes <= machineBytes ? "" : ", which is too little: it would be slow, or not run";
+  const fits = memoryBytes <= machineBytes ? "" : ", which is too little";
   const speed = (value: number) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
   return [
     [
