@@ -27,7 +27,7 @@ export async function fillDirectory<T>(path: string, write: (directory: string) 
     await mkdir(temporary);
     try {
       const result = await write(temporary);
-      await syncDirectory(temporary);
+      await syncTree(temporary);
       await rename(temporary, path);
       await syncDirectory(dirname(path));
       return result;
@@ -37,6 +37,25 @@ export async function fillDirectory<T>(path: string, write: (directory: string) 
     }
   } catch (error) {
     throw diskError(error, path);
+  }
+}
+
+/** What was copied is on the disk before its directory has its name. */
+async function syncTree(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await syncTree(path);
+    else await syncFile(path);
+  }
+  await syncDirectory(directory);
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
