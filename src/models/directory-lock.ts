@@ -173,7 +173,11 @@ async function readHolder(path: string): Promise<Holder | "gone"> {
 async function inspect(path: string): Promise<{ holder: Holder; isDead: boolean } | "gone"> {
   const holder = await readHolder(path);
   if (holder === "gone") return "gone";
-  if (holder.host === hostname() && holder.pid > 0 && !isStillRunning(holder)) return { holder, isDead: true };
+  if (holder.host === hostname() && holder.pid > 0) {
+    if (!isStillRunning(holder)) return { holder, isDead: true };
+    // However long ago it touched its lock: it may have been suspended, and goes on writing.
+    if (holder.started !== undefined) return { holder, isDead: false };
+  }
   try {
     return { holder, isDead: Date.now() - (await stat(path)).mtimeMs > STALE_MS };
   } catch (error) {
