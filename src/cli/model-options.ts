@@ -58,7 +58,7 @@ export function loadOptions(flags: ModelFlags): LoadOptions {
 }
 
 /** A GGUF file that is loaded for the first time takes a while, and room on the disk: that is said. */
-function tellImport(): (progress: LoadProgress) => void {
+export function tellImport(): (progress: LoadProgress) => void {
   const line = new StatusLine();
   let said = false;
   return (progress) => {

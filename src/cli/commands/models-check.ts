@@ -6,10 +6,10 @@ import { ModelNotDownloadedError } from "../../errors.js";
 import type { DownloadOptions } from "../../hub/download-options.js";
 import type { StandIn } from "../../hub/stand-in.js";
 import { resolveModel } from "../../models/resolve-model.js";
-import { loadBinding } from "../../native/binding.js";
 import { type CheckOptions, checkModel, type ModelCheck } from "../check-model.js";
 import { checkText } from "../check-text.js";
 import { formatBytes } from "../format-size.js";
+import { importedDirectory } from "../imported-directory.js";
 import { answer, answerJson } from "../output.js";
 
 export interface CheckFlags {
@@ -38,8 +38,7 @@ async function findHere(name: string, { modelsDir, revision }: CheckFlags, signa
   try {
     const { path, source } = await resolveModel(name, { modelsDir });
     if (source !== "gguf") return path;
-    const { importedGguf } = await import("../../convert/gguf/imported-gguf.js");
-    return await importedGguf(loadBinding, path, { modelsDir, signal });
+    return await importedDirectory(path, { modelsDir, signal });
   } catch (error) {
     if (error instanceof ModelNotDownloadedError) return undefined;
     throw error;

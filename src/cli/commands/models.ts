@@ -17,6 +17,7 @@ import { findRemovable, removeModel } from "../../models/remove-model.js";
 import { type ResolvedModel, resolveModel } from "../../models/resolve-model.js";
 import { type VerifiedFile, verifyModel } from "../../models/verify-model.js";
 import { formatBytes, formatTable } from "../format-size.js";
+import { importedDirectory } from "../imported-directory.js";
 import { interruptible } from "../interrupt.js";
 import { positiveInteger } from "../numbers.js";
 import { answer, answerJson, note, noteStream } from "../output.js";
@@ -38,7 +39,11 @@ export function modelsCommand(): Command {
     await list(flags);
   });
   models.addCommand(listing, { isDefault: true });
-  models.addCommand(named("show", "sizes, architecture, quantization and the model card").action(show));
+  models.addCommand(
+    named("show", "sizes, architecture, quantization and the model card").action((name: string, flags: ModelsFlags) =>
+      interruptible((signal) => show(name, flags, signal)),
+    ),
+  );
   models.addCommand(named("verify", "hash every file again and compare").action(verify));
   models.addCommand(
     named("remove", "delete a model from the models directory").option("-y, --yes", "don't ask").action(remove),
@@ -108,8 +113,8 @@ function quantizationText(quantization: ModelInfo["quantization"]): string {
 
 const MAX_CARD_BYTES = 4 * 1024 * 1024;
 
-async function show(name: string, flags: ModelsFlags): Promise<void> {
-  const found = await directoryOf(await resolveModel(name, { modelsDir: flags.modelsDir }), flags);
+async function show(name: string, flags: ModelsFlags, signal: AbortSignal): Promise<void> {
+  const found = await directoryOf(await resolveModel(name, { modelsDir: flags.modelsDir }), flags, signal);
   const model = await openModelDirectory(found.path);
   const card = (await readTextFile(join(found.path, "README.md"), MAX_CARD_BYTES)) ?? null;
   if (flags.json) return answerJson({ ...summary(found, model), card });
@@ -129,11 +134,13 @@ async function show(name: string, flags: ModelsFlags): Promise<void> {
 }
 
 /** A GGUF file is shown as what it is loaded as. */
-async function directoryOf(found: ResolvedModel, { modelsDir }: ModelsFlags): Promise<ResolvedModel> {
+async function directoryOf(
+  found: ResolvedModel,
+  { modelsDir }: ModelsFlags,
+  signal: AbortSignal,
+): Promise<ResolvedModel> {
   if (found.source !== "gguf") return found;
-  const { importedGguf } = await import("../../convert/gguf/imported-gguf.js");
-  const { loadBinding } = await import("../../native/binding.js");
-  return { ...found, path: await importedGguf(loadBinding, found.path, { modelsDir }) };
+  return { ...found, path: await importedDirectory(found.path, { modelsDir, signal }) };
 }
 
 function summary(found: ResolvedModel, model: ModelDirectory) {
