@@ -222,9 +222,12 @@ class FaultSequence {
 
   /** A process of its own, killed at a moment by how far it has come. */
   async #killed(): Promise<string> {
-    this.#happened("kill -9", PART_BYTES);
-    const options = JSON.stringify({ ...this.#options() });
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", `${PROGRAM}(${options});`], {
+    const options = this.#options();
+    // A process that waits for a slow disk, or for its turn, leaves what comes meanwhile in the system's buffers: of
+    // each connection a part at most, beside one that no map claims yet.
+    this.#happened("kill -9", ((options.connections ?? 1) + 1) * PART_BYTES);
+    const program = `${PROGRAM}(${JSON.stringify(options)});`;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
       stdio: ["ignore", "ignore", "inherit"],
     });
     const ended = once(child, "close");
