@@ -277,26 +277,16 @@ describe("what the model is asked", () => {
           { type: "text", text: "b" },
         ],
       },
-      {
-        role: "assistant",
-        content: null,
-        reasoning_content: "hm",
-        tool_calls: [call("1", '{"a":1}'), call("2", ""), call("3", { b: 2 })],
-      },
+      { role: "assistant", content: null, tool_calls: [call("1", '{"a":1}'), call("2", ""), call("3", { b: 2 })] },
       { role: "tool", tool_call_id: "1", content: "2" },
-      { role: "assistant", tool_calls: [] },
+      { role: "assistant", reasoning_content: "hm", tool_calls: [] },
     ];
     expect((await asked({ messages })).messages).toEqual([
       { role: "system", content: "Be brief." },
       { role: "user", content: "ab" },
-      {
-        role: "assistant",
-        content: "",
-        reasoning_content: "hm",
-        tool_calls: [call("1", { a: 1 }), call("2", {}), call("3", { b: 2 })],
-      },
+      { role: "assistant", content: "", tool_calls: [call("1", { a: 1 }), call("2", {}), call("3", { b: 2 })] },
       { role: "tool", tool_call_id: "1", content: "2" },
-      { role: "assistant", content: "" },
+      { role: "assistant", content: "", reasoning_content: "hm" },
     ]);
   });
 });
