@@ -20,6 +20,8 @@ const vitestArgs = args.filter((argument) => argument !== "--long");
 let passed = 0;
 /** The name of each thing that failed. */
 const failures = [];
+/** What is to be known of a run besides. */
+const notes = [];
 const steps = vitestArgs.length > 0 ? [prepareAll, vitest] : [prepareAll, runChecks, nativeTests, vitest];
 for (const step of steps) {
   try {
@@ -33,6 +35,7 @@ for (const step of steps) {
     if (step === prepareAll) break;
   }
 }
+for (const note of notes) process.stdout.write(`${note}\n`);
 for (const name of failures) process.stdout.write(`failed: ${name}\n`);
 process.stdout.write(`${passed} passed, ${failures.length} failed\n`);
 process.exitCode = failures.length > 0 ? 1 : 0;
@@ -50,6 +53,8 @@ async function nativeTests() {
   const { code, stdout } = await run(program, [], { capture: true });
   const named = (pattern) => Array.from(stdout.matchAll(pattern), ([, name]) => name);
   if (code !== 0) process.stderr.write(stdout);
+  // What a processor lacks is not tested on it.
+  notes.push(...named(/^(kernels: .*)$/gm).map((kernels) => `native tests of the ${kernels}`));
   return { passed: named(/^ok +(.*)$/gm).length, failures: atLeastOne(named(/^FAIL +(.*)$/gm), "native tests", code) };
 }
 

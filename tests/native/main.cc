@@ -92,6 +92,9 @@ int main(int argc, char** argv) {
     }
     std::fflush(stdout);
   }
+  std::string tested;
+  punie::tests::for_each_isa([&](const std::string& name) { tested += (tested.empty() ? "" : "; ") + name; });
+  std::printf("kernels: %s\n", tested.c_str());
   std::printf("%zu native tests, %d failed\n", punie::tests::all_tests().size(), failed);
   return failed == 0 ? 0 : 1;
 }
