@@ -21,7 +21,9 @@ export async function installFiles(
   manifest: Manifest,
   previous: Manifest | undefined,
 ): Promise<void> {
-  for (const { path } of manifest.files) await refuseLinkedParents(directory, path);
+  const obsolete = obsoletePaths(manifest, previous);
+  const written = manifest.files.map((file) => file.path);
+  for (const path of [...written, ...obsolete]) await refuseLinkedParents(directory, path);
   const marker = installingMarker(directory);
   await writeFile(marker, "");
   const uses = new Map<string, number>();
@@ -33,16 +35,14 @@ export async function installFiles(
   }
   for (const folder of new Set(files.map((file) => dirname(join(directory, file.path))))) await syncDirectory(folder);
   // While the old manifest still names them.
-  await removeObsolete(directory, manifest, previous);
+  for (const path of obsolete) await rm(join(directory, path), { force: true });
   await writeManifest(directory, manifest);
   await rm(staging, { recursive: true, force: true });
   // Last: whatever is cut off before is done again.
   await rm(marker);
 }
 
-async function removeObsolete(directory: string, manifest: Manifest, previous: Manifest | undefined): Promise<void> {
+function obsoletePaths(manifest: Manifest, previous: Manifest | undefined): string[] {
   const kept = new Set(manifest.files.map((file) => file.path));
-  for (const { path } of previous?.files ?? []) {
-    if (!kept.has(path)) await rm(join(directory, path), { force: true });
-  }
+  return (previous?.files ?? []).map((file) => file.path).filter((path) => !kept.has(path));
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { downloadModel, planDownload } from "../../src/hub/download-model.js";
@@ -168,6 +168,21 @@ test("a manifest that names files outside of the model's directory is none: noth
   await downloadModel(NAME, setup.options({ update: true }));
   expect(await stat(precious)).toMatchObject({ size: 0 });
   await setup.expectWhole();
+});
+
+test("what is obsolete is not removed through a link, which may lead out of the model's directory", async () => {
+  await downloadModel(NAME, setup.options());
+  const outside = join(setup.home, "outside");
+  await mkdir(outside);
+  await writeFile(join(outside, "precious"), "");
+  await symlink(outside, join(setup.directory, "sub"));
+  const file = join(setup.directory, ".punie", "manifest.json");
+  const manifest = JSON.parse(await readFile(file, "utf8")) as { files: object[] };
+  const listed = { path: "sub/precious", size: 0, hash: { type: "git-sha1", value: "0".repeat(40) } };
+  await writeFile(file, JSON.stringify({ ...manifest, commit: "x", files: [...manifest.files, listed] }));
+  const updating = downloadModel(NAME, setup.options({ update: true }));
+  await expect(updating).rejects.toMatchObject({ code: "HUB_CORRUPT", message: expect.stringContaining("is a link") });
+  expect(await readdir(outside)).toEqual(["precious"]);
 });
 
 test("completes what was cut off while files were moved to their places", async () => {
