@@ -10,7 +10,7 @@ import type {
 import { AdapterLog } from "./adapter-log.js";
 import type { EngineHost, OpenHost } from "./engine-host.js";
 import type { EngineSource, LoadedEngine } from "./load-engine.js";
-import { type FromEngine, NO_MEMORY } from "./messages.js";
+import { type FromEngine, NO_MEMORY, type ToEngine } from "./messages.js";
 import { RequestLog } from "./request-log.js";
 
 export interface RemoteEngineOptions {
@@ -107,9 +107,7 @@ class RemoteEngine implements NativeModel {
       throw this.#crashed(`${this.#crash ?? "ended"}. Load the model again, or with 'restart'`);
     }
     this.#requests.set(request.id, new RequestLog(request));
-    if (this.#isGone()) void this.#restart();
-    else if (this.#connection?.ready) this.#connection.host.post({ type: "start", request });
-    this.#hold();
+    this.#give({ type: "start", request });
   }
 
   cancel(id: number): void {
@@ -125,9 +123,7 @@ class RemoteEngine implements NativeModel {
     if (this.#disposal) throw new PunieError("MODEL_DISPOSED", "The model has been disposed of.");
     if (!this.#connection && !this.#options.restart) throw this.#crashed(this.#crash);
     const answer = this.#adapters.add(spec);
-    if (this.#isGone()) void this.#restart();
-    else if (this.#connection?.ready) this.#connection.host.post({ type: "load-adapter", spec });
-    this.#hold();
+    this.#give({ type: "load-adapter", spec });
     return await answer;
   }
 
@@ -162,8 +158,12 @@ class RemoteEngine implements NativeModel {
     return promise;
   }
 
-  #isGone(): boolean {
-    return this.#connection === undefined || this.#connection.refused;
+  /** Sends what is logged already: an engine that isn't ready yet is given it with the log. */
+  #give(message: ToEngine): void {
+    const connection = this.#connection;
+    if (connection === undefined || connection.refused) void this.#restart();
+    else if (connection.ready) connection.host.post(message);
+    this.#hold();
   }
 
   #receive(events: readonly NativeEvent[], memory: NativeMemory): void {
