@@ -21,36 +21,38 @@ export function eventStream(
   const encoder = new TextEncoder();
   let open = true;
   let keepAlive: NodeJS.Timeout | undefined;
-  const source = {
-    start(controller: ReadableStreamDefaultController<Uint8Array>) {
-      const write = (text: string) => {
-        if (!open) return;
-        controller.enqueue(encoder.encode(text));
-        if ((controller.desiredSize ?? 0) > 0) return;
-        open = false;
-        clearInterval(keepAlive);
-        controller.error(new Error(`the reader is more than ${MOST_UNREAD_BYTES} bytes behind`));
-        onCancel();
-      };
-      keepAlive = setInterval(() => write(": keep-alive\n\n"), keepAliveMs);
-      const send = (data: string) => {
-        write(`data: ${data}\n\n`);
-        keepAlive?.refresh();
-      };
-      // Not awaited: what `start` waits for would hold back the reader's cancel.
-      void produce(send).finally(() => {
-        clearInterval(keepAlive);
-        if (open) controller.close();
-        open = false;
-      });
-    },
-    cancel() {
-      open = false;
-      clearInterval(keepAlive);
-      onCancel();
-    },
+  const leave = () => {
+    open = false;
+    clearInterval(keepAlive);
+    onCancel();
   };
-  const body = new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: MOST_UNREAD_BYTES }));
+  const unread = new ByteLengthQueuingStrategy({ highWaterMark: MOST_UNREAD_BYTES });
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const write = (text: string) => {
+          if (!open) return;
+          controller.enqueue(encoder.encode(text));
+          if ((controller.desiredSize ?? 0) > 0) return;
+          controller.error(new Error(`the reader is more than ${MOST_UNREAD_BYTES} bytes behind`));
+          leave();
+        };
+        keepAlive = setInterval(() => write(": keep-alive\n\n"), keepAliveMs);
+        const send = (data: string) => {
+          write(`data: ${data}\n\n`);
+          keepAlive?.refresh();
+        };
+        // Not awaited: what `start` waits for would hold back the reader's cancel.
+        void produce(send).finally(() => {
+          clearInterval(keepAlive);
+          if (open) controller.close();
+          open = false;
+        });
+      },
+      cancel: leave,
+    },
+    unread,
+  );
   const headers = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
