@@ -65,10 +65,9 @@ export async function checkModel(directory: string, options: CheckOptions = {}):
     }
   };
   const opened = await attempt("model", () => openModelDirectory(directory));
-  if (opened) {
-    await attempt("model", () => buildGraph(opened));
-    await attempt("model", () => chooseMemory(opened, checkLoadOptions({ contextLength: options.contextLength })));
-  }
+  if (opened) await attempt("model", () => buildGraph(opened));
+  const loading = checkLoadOptions({ contextLength: options.contextLength });
+  const fit = opened && (await attempt("model", () => chooseMemory(opened, loading)));
   const hasTokenizer = options.hasTokenizer ?? (await isFile(join(directory, "tokenizer.json")));
   if (!hasTokenizer) {
     const message = "There is no tokenizer.json: the model would take and give token ids only.";
@@ -76,7 +75,7 @@ export async function checkModel(directory: string, options: CheckOptions = {}):
   }
   return {
     runs: !problems.some(({ part }) => part === "model"),
-    model: opened ? await describe(opened, options) : null,
+    model: opened ? await describe(opened, fit?.contextLength ?? 1, options) : null,
     tokenizerClass: (await attempt("tokenizer", () => tokenizerClass(directory))) ?? null,
     hasTokenizer,
     hasTemplate: (await attempt("template", () => tryTemplate(directory))) ?? false,
@@ -95,21 +94,12 @@ async function buildGraph({ spec }: ModelDirectory): Promise<void> {
   }
 }
 
-/** The context that loading with "auto" would have here; that of one token where nothing fits. */
-async function fittingContext(directory: ModelDirectory): Promise<number> {
-  try {
-    return (await chooseMemory(directory, checkLoadOptions({ contextLength: "auto" }))).contextLength;
-  } catch (error) {
-    if (error instanceof PunieError && error.code === "OUT_OF_MEMORY") return 1;
-    throw error;
-  }
-}
-
-async function describe(directory: ModelDirectory, options: CheckOptions) {
+/** @param fittingContext What loading with "auto" would have here; one token where nothing fits. */
+async function describe(directory: ModelDirectory, fittingContext: number, options: CheckOptions) {
   const { modelType, config, spec, quantization, weightBytes } = directory;
   const binding = loadBinding();
   const asked = chooseContextLength(options.contextLength, longestContext(config));
-  const contextLength = asked === "auto" ? await fittingContext(directory) : asked;
+  const contextLength = asked === "auto" ? fittingContext : asked;
   const cache = cacheBytes(config, contextLength);
   const bandwidth = await binding.measureMemoryBandwidth(options.threads ?? binding.info().cores);
   const most = bandwidth / bytesReadPerToken(config, spec.tensors);
