@@ -1,6 +1,6 @@
 /** A directory that appears whole or not at all. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { PunieError } from "../errors.js";
 import { syncDirectory } from "../models/manifest.js";
@@ -40,7 +40,7 @@ export async function fillDirectory<T>(path: string, write: (directory: string) 
   }
 }
 
-/** What was copied is on the disk before its directory has its name. */
+/** All of it is on the disk before the directory has its name, so that it is whole even after a power cut. */
 async function syncTree(directory: string): Promise<void> {
   for (const entry of await readdir(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name);
@@ -95,15 +95,9 @@ function diskError(error: unknown, path: string): unknown {
   return new PunieError("INVALID_OPTION", `${path} can't be written (${code}).`, { cause: error });
 }
 
-/** On the disk when it returns, so that the renamed directory is whole even after a power cut. */
+/** A new file of a directory that `fillDirectory` puts on the disk. */
 export async function writeText(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx");
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeFile(path, text, { flag: "wx" });
 }
 
 /** @param indent Spaces of each level. */

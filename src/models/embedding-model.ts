@@ -14,7 +14,9 @@ export type Pooling = "last" | "mean";
 export const POOLINGS = ["last", "mean"] as const satisfies readonly Pooling[];
 
 /** Files that sentence-transformers puts beside a model. */
-const MARKS = ["modules.json", "config_sentence_transformers.json"];
+export const EMBEDDING_MARKS: readonly string[] = ["modules.json", "config_sentence_transformers.json"];
+/** And, in a directory below, how it pools. */
+export const POOLING_FILE = join("1_Pooling", "config.json");
 const MAX_POOLING_BYTES = 64 * 1024;
 const PREFIX = "model.";
 
@@ -46,7 +48,7 @@ export function withModelPrefix({ tensors, quantization }: NamedParts): NamedPar
  */
 export async function isHeadless(directory: string, tensors: readonly NativeTensor[], bare: boolean): Promise<boolean> {
   if (tensors.some(({ name }) => name.startsWith("lm_head."))) return false;
-  return bare || (await Promise.all(MARKS.map((file) => isThere(join(directory, file))))).includes(true);
+  return bare || (await Promise.all(EMBEDDING_MARKS.map((file) => isThere(join(directory, file))))).includes(true);
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -72,7 +74,7 @@ const poolingFields = z.object(
  * @throws PunieError `MODEL_CORRUPT`; `MODEL_UNSUPPORTED` for another way than `Pooling` has.
  */
 export async function readPooling(directory: string): Promise<Pooling | undefined> {
-  const file = join(directory, "1_Pooling", "config.json");
+  const file = join(directory, POOLING_FILE);
   const json = await readJsonFile(file, MAX_POOLING_BYTES);
   if (json === undefined) return undefined;
   const { pooling_mode_lasttoken: last, pooling_mode_mean_tokens: mean } = parseWith(poolingFields, json, file);
