@@ -12,6 +12,7 @@ import { PunieError } from "../../src/errors.js";
 import { downloadModel } from "../../src/hub/download-model.js";
 import type { DownloadOptions } from "../../src/hub/download-options.js";
 import type { OpenFile } from "../../src/hub/partial-file.js";
+import { bytesOnTheWay } from "./bytes-on-the-way.js";
 import { FakeHub, type Fault, type SeenRequest } from "./fake-hub.js";
 import { modelFiles, NEEDED_FILES, noise } from "./fake-model.js";
 import { randomFrom } from "./random.js";
@@ -222,16 +223,15 @@ class FaultSequence {
 
   /** A process of its own, killed at a moment by how far it has come. */
   async #killed(): Promise<string> {
-    const options = this.#options();
-    // A process that waits for a slow disk, or for its turn, leaves what comes meanwhile in the system's buffers: of
-    // each connection a part at most, beside one that no map claims yet.
-    this.#happened("kill -9", ((options.connections ?? 1) + 1) * PART_BYTES);
-    const program = `${PROGRAM}(${JSON.stringify(options)});`;
+    const program = `${PROGRAM}(${JSON.stringify(this.#options())});`;
     const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
       stdio: ["ignore", "ignore", "inherit"],
     });
     const ended = once(child, "close");
     await this.#moment(ended);
+    // Stopped first: what lies in the system's buffers then, of a process that waited for its turn, it never saw.
+    child.kill("SIGSTOP");
+    this.#happened("kill -9", PART_BYTES + bytesOnTheWay([this.#hub.endpoint, this.#hub.cdn]));
     child.kill("SIGKILL");
     await ended;
     return exitText(child);
