@@ -11,6 +11,7 @@
 #include "engine/scheduler.h"
 #include "error.h"
 #include "io/read_ahead.h"
+#include "models/decoder.h"
 #include "models/registry.h"
 #include "nn/leased_stream.h"
 #include "nn/weights.h"
@@ -25,9 +26,11 @@ namespace {
 /// half precision is emulated there.
 mx::Dtype compute_dtype(const EngineOptions& options, const io::TensorStore& store) {
   if (options.device == Device::cpu) return mx::float32;
-  const auto* norm = store.find("model.norm.weight");
-  if (norm != nullptr && norm->dtype == io::Dtype::bf16) return mx::bfloat16;
-  if (norm != nullptr && norm->dtype == io::Dtype::f16) return mx::float16;
+  for (const auto root : models::kRoots) {
+    const auto* norm = store.find(std::string(root) + ".norm.weight");
+    if (norm != nullptr && norm->dtype == io::Dtype::bf16) return mx::bfloat16;
+    if (norm != nullptr && norm->dtype == io::Dtype::f16) return mx::float16;
+  }
   return mx::float32;
 }
 

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -16,6 +17,10 @@
 
 namespace punie::models {
 
+/// What the names of a decoder's blocks begin with: of a text model, and of one beside a vision part as MLX and as
+/// Hugging Face publish it.
+inline constexpr std::string_view kRoots[] = {"model", "language_model.model", "model.language_model"};
+
 /// What tells the families of this decoder apart.
 struct DecoderTraits {
   /// Which linear layers have a bias.
@@ -28,8 +33,9 @@ struct DecoderTraits {
   bool gated_attention = false;
   /// The inputs of linear attention come from two layers that are grouped by head, not from one for each.
   bool fused_delta_inputs = false;
-  /// What the names of the blocks begin with, and that of the output layer.
+  /// One of kRoots.
   std::string root = "model";
+  /// Name of the output layer.
   std::string head = "lm_head";
   /// Norms are stored as what is to be added to 1.
   bool norms_around_zero = false;

@@ -5,10 +5,9 @@ namespace punie::models {
 
 namespace {
 
-/// MLX's checkpoints, Hugging Face's with a vision part, and those without begin otherwise.
 std::string root_of(const nn::Weights& weights) {
-  for (const std::string root : {"language_model.model", "model.language_model"}) {
-    if (weights.look_at(root + ".embed_tokens.weight") != nullptr) return root;
+  for (const auto root : kRoots) {
+    if (weights.look_at(std::string(root) + ".embed_tokens.weight") != nullptr) return std::string(root);
   }
   return "model";
 }

@@ -50,8 +50,8 @@ Tensor Attention::open(Pass& pass, const Tensor& y, const Tensor& gate) const {
     const auto& s = pass.runtime().stream;
     return Tensor(mx::multiply(y.array(), mx::sigmoid(gate.array(), s), s));
   }
-  pass.row_step(y.rows(), [y = y.data(), gate, cols = y.cols()](auto begin, auto end) {
-    kernels::multiply_sigmoid(gate.data() + begin * cols, y + begin * cols, (end - begin) * cols);
+  pass.row_step(y.rows(), [y = y.data(), gate = gate.data(), cols = y.cols()](auto begin, auto end) {
+    kernels::multiply_sigmoid(gate + begin * cols, y + begin * cols, (end - begin) * cols);
   });
   return y;
 }

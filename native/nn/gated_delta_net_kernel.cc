@@ -68,21 +68,21 @@ Tensor GatedDeltaNet::recur_kernels(Pass& pass, const DeltaProjections& projecte
   });
 
   auto decay = pass.make(rows, shape.value_heads), strength = pass.make(rows, shape.value_heads);
-  pass.row_step(rows, [this, width, qkv, decay, strength, projected](auto begin, auto end) {
+  pass.row_step(rows, [this, width, qkv = qkv.data(), decay = decay.data(), strength = strength.data(),
+                       a = projected.a.data(), b = projected.b.data()](auto begin, auto end) {
     const auto key_dim = shape.key_dim, keys = shape.key_heads * key_dim, heads = shape.value_heads;
     const float inverse = 1 / std::sqrt(static_cast<float>(key_dim));
     const float eps = 1e-6f * inverse * inverse;
     const std::vector<float> q_scale(static_cast<std::size_t>(key_dim), inverse * inverse);
     const std::vector<float> k_scale(static_cast<std::size_t>(key_dim), inverse);
     for (auto row = begin; row < end; ++row) {
-      float* q = qkv.data() + row * width;
+      float* q = qkv + row * width;
       kernels::rms_norm(q, q_scale.data(), eps, shape.key_heads, key_dim, q);
       kernels::rms_norm(q + keys, k_scale.data(), eps, shape.key_heads, key_dim, q + keys);
       for (auto i = row * heads; i < (row + 1) * heads; ++i) {
         const auto head = i - row * heads;
-        decay.data()[i] =
-            kernels::gated_delta_decay(a_log.data<float>()[head], projected.a.data()[i], dt_bias.data<float>()[head]);
-        strength.data()[i] = 1 / (1 + std::exp(-projected.b.data()[i]));
+        decay[i] = kernels::gated_delta_decay(a_log.data<float>()[head], a[i], dt_bias.data<float>()[head]);
+        strength[i] = 1 / (1 + std::exp(-b[i]));
       }
     }
   });
@@ -90,30 +90,32 @@ Tensor GatedDeltaNet::recur_kernels(Pass& pass, const DeltaProjections& projecte
   auto y = pass.make(rows, shape.value_heads * shape.value_dim);
   const auto blocks = shape.value_heads * shape.blocks();
   const auto count = static_cast<std::int64_t>(parts->size()) * blocks;
-  pass.step(count, 1, [this, parts, blocks, width, qkv, decay, strength, y](std::int64_t begin, std::int64_t end) {
-    const auto keys = shape.key_heads * shape.key_dim, heads = shape.value_heads;
-    for (auto piece = begin; piece < end; ++piece) {
-      const auto& part = (*parts)[static_cast<std::size_t>(piece / blocks)];
-      const auto block = piece % blocks;
-      const float* first = qkv.data() + part.first_row * width;
-      const kernels::GatedDeltaInputs inputs{first,
-                                             first + keys,
-                                             first + 2 * keys,
-                                             width,
-                                             decay.data() + part.first_row * heads,
-                                             strength.data() + part.first_row * heads,
-                                             part.rows};
-      kernels::gated_delta(shape, inputs, block / shape.blocks(), block % shape.blocks(), part.cache.state,
-                           part.cache.next_state, y.data() + part.first_row * heads * shape.value_dim);
-    }
-  });
+  pass.step(count, 1,
+            [this, parts, blocks, width, qkv = qkv.data(), decay = decay.data(), strength = strength.data(),
+             y = y.data()](std::int64_t begin, std::int64_t end) {
+              const auto keys = shape.key_heads * shape.key_dim, heads = shape.value_heads;
+              for (auto piece = begin; piece < end; ++piece) {
+                const auto& part = (*parts)[static_cast<std::size_t>(piece / blocks)];
+                const auto block = piece % blocks;
+                const float* first = qkv + part.first_row * width;
+                const kernels::GatedDeltaInputs inputs{first,
+                                                       first + keys,
+                                                       first + 2 * keys,
+                                                       width,
+                                                       decay + part.first_row * heads,
+                                                       strength + part.first_row * heads,
+                                                       part.rows};
+                kernels::gated_delta(shape, inputs, block / shape.blocks(), block % shape.blocks(), part.cache.state,
+                                     part.cache.next_state, y + part.first_row * heads * shape.value_dim);
+              }
+            });
 
-  pass.row_step(rows, [this, y, z = projected.z](auto begin, auto end) {
+  pass.row_step(rows, [this, y = y.data(), z = projected.z.data()](auto begin, auto end) {
     const auto cols = shape.value_heads * shape.value_dim;
     for (auto row = begin; row < end; ++row) {
-      float* out = y.data() + row * cols;
+      float* out = y + row * cols;
       kernels::rms_norm(out, norm.weight.data<float>(), norm.eps, shape.value_heads, shape.value_dim, out);
-      kernels::swiglu(z.data() + row * cols, out, cols, out);
+      kernels::swiglu(z + row * cols, out, cols, out);
     }
   });
   return y;

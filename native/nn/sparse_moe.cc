@@ -17,12 +17,13 @@ Tensor SparseMoe::add_shared(Pass& pass, const Tensor& y, const Tensor& shared, 
     const auto& s = pass.runtime().stream;
     return Tensor(mx::add(y.array(), mx::multiply(mx::sigmoid(gate.array(), s), shared.array(), s), s));
   }
-  pass.row_step(y.rows(), [y = y.data(), shared, gate, cols = y.cols()](auto begin, auto end) {
-    for (auto row = begin; row < end; ++row) {
-      const float share = 1 / (1 + std::exp(-gate.data()[row]));
-      for (auto i = row * cols; i < (row + 1) * cols; ++i) y[i] += share * shared.data()[i];
-    }
-  });
+  pass.row_step(y.rows(),
+                [y = y.data(), shared = shared.data(), gate = gate.data(), cols = y.cols()](auto begin, auto end) {
+                  for (auto row = begin; row < end; ++row) {
+                    const float share = 1 / (1 + std::exp(-gate[row]));
+                    for (auto i = row * cols; i < (row + 1) * cols; ++i) y[i] += share * shared[i];
+                  }
+                });
   return y;
 }
 

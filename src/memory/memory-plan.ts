@@ -1,6 +1,6 @@
 /** What a model will take of memory, from its headers alone. */
 import { attentionLayers, positionBytes, stateBytes } from "../models/model-size.js";
-import type { NativeDevice, NativeModelSpec } from "../native/binding-types.js";
+import type { NativeDevice, NativeModelConfig, NativeModelSpec } from "../native/binding-types.js";
 
 export interface MemoryPlan {
   /** Mapped on the CPU, copied on a GPU: either way they have to be in memory to be read at its speed. */
@@ -17,6 +17,8 @@ export interface MemoryPlan {
 const CACHE_STEP = 256;
 /** Requests that share a pass: see native/engine/scheduler.cc. */
 const MOST_ACTIVE = 8;
+/** Below each of the roots that native/models/decoder.h knows. */
+const FINAL_NORM = /^(model|language_model\.model|model\.language_model)\.norm\.weight$/;
 /** Vocabulary, threads, tables and the addon's libraries: measured, and rounded up. */
 const FIXED_BYTES = 64 * 2 ** 20;
 
@@ -45,16 +47,32 @@ export function positionsIn({ cacheBytesPerToken, stateBytes }: MemoryPlan, byte
 /** On a GPU keys and values have the checkpoint's own precision. */
 function cacheBytesPerToken({ config, tensors }: NativeModelSpec, device: NativeDevice): number {
   if (device === "cpu") return positionBytes(config);
-  const norm = tensors.find(({ name }) => name === "model.norm.weight");
+  const norm = tensors.find(({ name }) => FINAL_NORM.test(name));
   return attentionLayers(config) * config.keyValueHeads * config.headDim * 2 * (norm?.dtype === "F32" ? 4 : 2);
 }
 
-/** float32 for each row of a pass; what a layer no longer needs serves the next. Factors as measured, rounded up. */
+/**
+ * float32 for each row of a pass; what a layer no longer needs serves the next. Factors as measured, rounded up: what
+ * attention or a gated delta net makes is mostly too narrow for the inputs of the chosen experts, so both count.
+ */
 function workBytes({ config }: NativeModelSpec, rows: number): number {
-  const { hiddenSize, attentionHeads, headDim, intermediateSize, vocabSize, experts, linearAttention } = config;
-  const values = linearAttention ? linearAttention.valueHeads * linearAttention.valueHeadDim : 0;
-  const wide = Math.max(hiddenSize, attentionHeads * headDim, values);
-  const chosen = experts ? experts.perToken * experts.intermediateSize + experts.sharedIntermediateSize : 0;
-  const floats = rows * (6 * wide + 4 * Math.max(intermediateSize, chosen)) + 2 * MOST_ACTIVE * vocabSize;
+  const { vocabSize } = config;
+  const floats = rows * (mixerFloats(config) + feedForwardFloats(config)) + 2 * MOST_ACTIVE * vocabSize;
   return floats * Float32Array.BYTES_PER_ELEMENT + FIXED_BYTES;
+}
+
+function mixerFloats({ hiddenSize, attentionHeads, headDim, linearAttention }: NativeModelConfig): number {
+  const attention = 6 * Math.max(hiddenSize, attentionHeads * headDim);
+  if (!linearAttention) return attention;
+  const { keyHeads, keyHeadDim, valueHeads, valueHeadDim } = linearAttention;
+  const values = valueHeads * valueHeadDim;
+  // Queries, keys, values and the output's gate: projected, apart, and after the convolution.
+  return Math.max(attention, 6 * hiddenSize + 3 * (2 * keyHeads * keyHeadDim + 2 * values));
+}
+
+function feedForwardFloats({ hiddenSize, intermediateSize, experts }: NativeModelConfig): number {
+  if (!experts) return 4 * intermediateSize;
+  const { perToken, sharedIntermediateSize } = experts;
+  const chosen = perToken * (4 * experts.intermediateSize + 2 * hiddenSize) + 4 * sharedIntermediateSize;
+  return Math.max(4 * intermediateSize, chosen);
 }

@@ -11,6 +11,7 @@ import type { NativeEvent, NativeLoadOptions, NativeMemory } from "../../src/nat
 import { fakeNative } from "../helpers/fake-native.js";
 import { GREEDY } from "../helpers/golden-native.js";
 import { llamaSpec } from "../helpers/llama-spec.js";
+import { deltaMixtureSpec, mixtureSpec } from "../helpers/mixture-spec.js";
 import { writeRandomModel } from "../helpers/random-model.js";
 import { runProgram } from "../helpers/run-program.js";
 
@@ -27,6 +28,18 @@ const SPEC = llamaSpec({
   vocab: 1024,
   positions: 4096,
 });
+/** Many layers: what one doesn't leave to the next is soon more than is counted. */
+const MIXTURE = {
+  hidden: 128,
+  layers: 8,
+  heads: 4,
+  keyValueHeads: 2,
+  headDim: 64,
+  experts: 8,
+  perToken: 4,
+  inner: 64,
+  vocab: 1024,
+};
 /** For MLX's own operations, which are slow on the CPU. */
 const SMALLER = llamaSpec({
   hidden: 64,
@@ -100,10 +113,15 @@ describe("what is counted before loading", () => {
     expect(memory.cacheBytes).toBe(cacheBytes(plan, 301));
   });
 
-  it("is at least what passes then take", async () => {
-    const model = await open({ prefillChunk: 512 });
+  it.each([
+    ["a dense model", () => SPEC],
+    ["experts", () => mixtureSpec(MIXTURE)],
+    ["gated delta nets and experts", () => deltaMixtureSpec(MIXTURE)],
+  ])("is at least what passes then take, of %s, and not much more", async (name, specOf) => {
+    const path = await writeRandomModel(specOf(), join(parent, name));
+    const model = await open({ prefillChunk: 512 }, path);
     await model.generate({ prompt: prompt(600), maxTokens: 4 });
-    const { spec } = await openModelDirectory(directory);
+    const { spec } = await openModelDirectory(path);
     const fixed = planMemory(spec, { device: "cpu", prefillChunk: 0, contextLength: 1 });
     const plan = planMemory(spec, { device: "cpu", prefillChunk: 512, contextLength: 4096 });
     const { workBytes } = model.memory();
