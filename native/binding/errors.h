@@ -23,12 +23,9 @@ auto guarded(Napi::Env env, Body&& body) -> std::invoke_result_t<Body> {
     return body();
   } catch (const Napi::Error&) {
     throw;
-  } catch (const Error& e) {
-    throw to_js(env, e.code(), e.what());
-  } catch (const std::bad_alloc&) {
-    throw to_js(env, "OUT_OF_MEMORY", "There is not enough memory.");
-  } catch (const std::exception& e) {
-    throw to_js(env, "INTERNAL", e.what());
+  } catch (...) {
+    const auto [code, message] = describe(std::current_exception(), "There is not enough memory.");
+    throw to_js(env, code, message);
   }
 }
 

@@ -21,8 +21,13 @@ void Session::open(Napi::Env env, engine::ModelSpec spec, engine::EngineOptions 
   napi_add_env_cleanup_hook(env, at_teardown, session.get());
   env.GetInstanceData<Environment>()->sessions.insert(session.get());
   session->holds_ = 1;  // loading; a new thread-safe function holds the loop
-  session->engine_ = std::make_unique<engine::Engine>(
-      std::move(spec), options, [raw = session.get()](engine::Event event) { raw->push(std::move(event)); });
+  try {
+    session->engine_ = std::make_unique<engine::Engine>(
+        std::move(spec), options, [raw = session.get()](engine::Event event) { raw->push(std::move(event)); });
+  } catch (...) {
+    session->stopped(env);
+    throw;
+  }
 }
 
 Session::~Session() = default;

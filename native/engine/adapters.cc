@@ -1,6 +1,7 @@
 #include "engine/adapters.h"
 
-#include <new>
+#include <exception>
+#include <utility>
 
 #include "error.h"
 
@@ -11,17 +12,18 @@ void Adapters::load(const AdapterSpec& spec, const EventSink& sink) {
     const io::TensorStore store({spec.file}, spec.tensors);
     auto adapter = std::make_shared<const nn::Adapter>(runtime_, layers_, store, spec.layers);
     store.check_files();
-    // What was computed while the engine was told to stop is worth nothing.
-    if (runtime_.interrupted) throw Error("MODEL_DISPOSED", "The model has been disposed of.");
-    loaded_[spec.id] = std::move(adapter);
-    sink(AdapterEvent{spec.id, "", ""});
-  } catch (const Error& e) {
-    sink(AdapterEvent{spec.id, e.code(), e.what()});
-  } catch (const std::bad_alloc&) {
-    sink(AdapterEvent{spec.id, "OUT_OF_MEMORY", "There is not enough memory to load the adapter."});
-  } catch (const std::exception& e) {
-    sink(AdapterEvent{spec.id, "INTERNAL", e.what()});
+    if (!runtime_.interrupted) {
+      loaded_[spec.id] = std::move(adapter);
+      return sink(AdapterEvent{spec.id, "", ""});
+    }
+  } catch (...) {
+    if (!runtime_.interrupted) {
+      auto [code, message] = describe(std::current_exception(), "There is not enough memory to load the adapter.");
+      return sink(AdapterEvent{spec.id, std::move(code), std::move(message)});
+    }
   }
+  // What was computed while the engine was told to stop is worth nothing, nor is what was found wrong with it.
+  sink(AdapterEvent{spec.id, "MODEL_DISPOSED", "The model has been disposed of."});
 }
 
 std::shared_ptr<const nn::Adapter> Adapters::find(std::int64_t id) const {

@@ -4,7 +4,6 @@
 #include <malloc.h>
 #endif
 
-#include <new>
 #include <utility>
 
 #include "engine/process_exit.h"
@@ -116,12 +115,9 @@ void Engine::join() {
 void Engine::run() {
   try {
     load_and_serve();
-  } catch (const Error& e) {
-    sink_(LoadFailedEvent{e.code(), e.what()});
-  } catch (const std::bad_alloc&) {
-    sink_(LoadFailedEvent{"OUT_OF_MEMORY", "There is not enough memory to load the model."});
-  } catch (const std::exception& e) {
-    sink_(LoadFailedEvent{"INTERNAL", e.what()});
+  } catch (...) {
+    auto [code, message] = describe(std::current_exception(), "There is not enough memory to load the model.");
+    sink_(LoadFailedEvent{std::move(code), std::move(message)});
   }
   return_free_memory();
   sink_(StoppedEvent{});
@@ -140,22 +136,27 @@ void Engine::load_and_serve() {
   nn::Weights weights(runtime, store, std::move(spec_.quantization));
   const auto model = load_model(spec_.config, weights, store);
   use_.model_bytes = weights.bytes();
-  sink_(LoadedEvent{});
   Scheduler scheduler(*model, runtime, interrupt_, store, options_.context_length, options_.prefill_chunk,
                       options_.most_cache_bytes, use_, sink_);
   Adapters adapters(runtime, weights.adaptable());
+  sink_(LoadedEvent{});
   serve(scheduler, adapters);
 }
 
-void Engine::serve(Scheduler& scheduler, Adapters& adapters) {
+/// The model has been told to be ready: an error that nobody has seen to ends the requests, and no more than those.
+void Engine::serve(Scheduler& scheduler, Adapters& adapters) noexcept {
   while (true) {
     {
       std::unique_lock lock(mutex_);
       if (scheduler.idle()) wake_.wait(lock, [&] { return stop_ || has_posts(); });
     }
-    if (!deliver(scheduler, adapters)) break;
-    if (!scheduler.idle()) scheduler.step();
-    scheduler.measure();
+    try {
+      if (!deliver(scheduler, adapters)) break;
+      if (!scheduler.idle()) scheduler.step();
+      scheduler.measure();
+    } catch (...) {
+      scheduler.fail_all(std::current_exception());
+    }
   }
   scheduler.cancel_all();
 }
@@ -186,11 +187,12 @@ bool Engine::deliver(Scheduler& scheduler, Adapters& adapters) {
     for (const auto& spec : to_load) adapters.load(spec, sink_);
   }
   for (auto& sequence : arrived) {
+    const auto request = sequence.request.id;
     try {
       if (!stop) sequence.adapter = adapters.find(sequence.request.adapter);
       scheduler.add(std::move(sequence));
-    } catch (const Error& e) {
-      sink_(ErrorEvent{sequence.request.id, e.code(), e.what()});
+    } catch (...) {
+      sink_(error_of(request, std::current_exception()));
     }
   }
   for (const auto adapter : to_unload) adapters.unload(adapter);

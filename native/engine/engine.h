@@ -73,7 +73,7 @@ class Engine {
  private:
   void run();
   void load_and_serve();
-  void serve(Scheduler& scheduler, Adapters& adapters);
+  void serve(Scheduler& scheduler, Adapters& adapters) noexcept;
   bool has_posts() const;
   bool deliver(Scheduler& scheduler, Adapters& adapters);
 

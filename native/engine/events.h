@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "engine/distribution.h"
+#include "error.h"
 
 namespace punie::engine {
 
@@ -69,6 +72,11 @@ struct ErrorEvent {
   std::string code;
   std::string message;
 };
+
+inline ErrorEvent error_of(std::int64_t request, const std::exception_ptr& error) {
+  auto [code, message] = describe(error, "There is no memory left for this request. Use a smaller context length.");
+  return {request, std::move(code), std::move(message)};
+}
 
 /// An adapter can be used; or, with a code, it could not be loaded.
 struct AdapterEvent {

@@ -1,7 +1,6 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
-#include <new>
 
 #include "engine/prompt_reader.h"
 #include "error.h"
@@ -15,18 +14,6 @@ constexpr std::size_t kMostActive = 8;
 
 double milliseconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
-}
-
-ErrorEvent describe(std::int64_t request, const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const Error& e) {
-    return {request, e.code(), e.what()};
-  } catch (const std::bad_alloc&) {
-    return {request, "OUT_OF_MEMORY", "There is no memory left for this request. Use a smaller context length."};
-  } catch (const std::exception& e) {
-    return {request, "INTERNAL", e.what()};
-  }
 }
 
 }  // namespace
@@ -44,6 +31,12 @@ void Scheduler::cancel(std::int64_t request) {
 void Scheduler::cancel_all() {
   while (!active_.empty()) cancel(active_.front().request.id);
   while (!waiting_.empty()) cancel(waiting_.front().request.id);
+}
+
+void Scheduler::fail_all(const std::exception_ptr& error) {
+  if (ahead_) ahead_->drop();
+  for (; !active_.empty(); active_.pop_front()) sink_(error_of(active_.front().request.id, error));
+  for (; !waiting_.empty(); waiting_.pop_front()) sink_(error_of(waiting_.front().request.id, error));
 }
 
 void Scheduler::step() {
@@ -119,6 +112,7 @@ void Scheduler::refuse(const Sequence& sequence) {
 
 void Scheduler::release() {
   prefix_cache_.drop();
+  if (ahead_) ahead_->drop();
   runtime_.buffers->trim();
 }
 
@@ -332,7 +326,7 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason) {
 
 void Scheduler::fail(const std::vector<Row>& rows, const std::exception_ptr& error) {
   for (const auto& row : rows) {
-    sink_(describe(row.sequence->request.id, error));
+    sink_(error_of(row.sequence->request.id, error));
     remove(*row.sequence);
   }
 }

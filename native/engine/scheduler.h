@@ -44,6 +44,8 @@ class Scheduler {
   void add(Sequence sequence) { waiting_.push_back(std::move(sequence)); }
   void cancel(std::int64_t request);
   void cancel_all();
+  /// Ends all requests with an error.
+  void fail_all(const std::exception_ptr& error);
   bool idle() const { return waiting_.empty() && active_.empty(); }
   /// Does one prompt chunk and one token of each running sequence. An error ends the sequences it befell.
   void step();
