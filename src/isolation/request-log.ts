@@ -2,6 +2,7 @@
 import type { NativeEvent, NativeRequest } from "../native/binding-types.js";
 
 type FinishEvent = Extract<NativeEvent, { type: "finish" }>;
+type PromptLogprobsEvent = Extract<NativeEvent, { type: "prompt-logprobs" }>;
 
 /** Engines that end under a request before it gets a token: with the next one it is given up, for it may be the cause. */
 const MOST_CRASHES_WITHOUT_A_TOKEN = 3;
@@ -38,15 +39,22 @@ export class RequestLog {
         // The prompt was read before; what is read again is not progress.
         return this.#tokens.length > 0 ? undefined : event;
       case "prompt-logprobs":
-        // Another engine begins the prompt again: what was told is not told twice.
-        if (event.first < this.#promptTold) return undefined;
-        this.#promptTold = event.first + event.logprobs.length;
-        return event;
+        return this.#untold(event);
       case "finish":
         return this.#resumed ? this.#whole(event) : event;
       default:
         return event;
     }
+  }
+
+  /** Another engine begins the prompt again, and its chunks may end elsewhere: what was told is not told twice. */
+  #untold(event: PromptLogprobsEvent): PromptLogprobsEvent | undefined {
+    const told = Math.max(0, this.#promptTold - event.first);
+    if (told >= event.logprobs.length) return undefined;
+    this.#promptTold = event.first + event.logprobs.length;
+    if (told === 0) return event;
+    const rest = { ...event, first: event.first + told, logprobs: event.logprobs.slice(told) };
+    return event.top ? { ...rest, top: event.top.slice(told) } : rest;
   }
 
   /** After its engine has ended. False: it has ended too many under it. */
