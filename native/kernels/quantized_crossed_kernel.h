@@ -152,8 +152,7 @@ class QuantizedCrossed {
   static void ask_for_weights(const Twin& t, int64_t unit, int64_t units) {
     const int64_t rows = t.count * lanes;
     for (int64_t row = rows * unit / units; row < rows * (unit + 1) / units; ++row) {
-      const char* at = t.next + row * t.panels[0]->row_bytes();
-      for (int64_t byte = 0; byte < t.next_bytes; byte += line_bytes) V::prefetch(at + byte);
+      prefetch_lines<V>(t.next + row * t.panels[0]->row_bytes(), t.next_bytes);
     }
   }
 

@@ -9,6 +9,13 @@
 namespace punie::kernels {
 namespace {
 
+/// Asks memory for all lines of [at, at + bytes): files align nothing.
+template <class V>
+void prefetch_lines(const char* at, int64_t bytes) {
+  const auto before = static_cast<int64_t>(reinterpret_cast<uintptr_t>(at) % line_bytes);
+  for (int64_t byte = -before; byte < bytes; byte += line_bytes) V::prefetch(at + byte);
+}
+
 /// As many rows of a matrix as a vector has lanes, a row to a lane, with their scales and biases.
 template <class V>
 class QuantizedPanel {
@@ -51,17 +58,23 @@ class QuantizedPanel {
   template <class Codes>
   void transpose_words(int64_t column, int64_t words, uint32_t* to) const {
     constexpr int bits = Codes::bits;
-    const int64_t at = column * bits / 8;
     constexpr int64_t vector_bytes = int64_t{lanes} * (2 * Codes::pairs_of_word) * bits / 8;
-    for (int64_t word = 0; word < words; word += lanes) {
-      const int64_t count = words - word < lanes ? words - word : lanes;
+    const char* at[lanes];
+#pragma GCC unroll 16
+    for (int r = 0; r < lanes; ++r) at[r] = weights(r) + column * bits / 8;
+    const char* end = weights_end();
+    const auto transpose = [&](int64_t count) {
       Ints v[lanes];
 #pragma GCC unroll 16
       for (int r = 0; r < lanes; ++r) {
-        v[r] = V::template load_words<bits>(weights(r) + at + word / lanes * vector_bytes, count, weights_end());
+        v[r] = V::template load_words<bits>(at[r], count, end);
+        at[r] += vector_bytes;
       }
-      V::transpose(v, count, to + word * lanes);
-    }
+      V::transpose(v, count, to);
+      to += count * lanes;
+    };
+    for (; words >= lanes; words -= lanes) transpose(lanes);
+    if (words > 0) transpose(words);
   }
 
   /// Adds a unit to the total of one input.

@@ -115,10 +115,7 @@ class QuantizedTiles {
     constexpr int values_of_word = 2 * Codes::pairs_of_word;
     const Panel& panel = *panels_[p];
     const int64_t ahead = most_panels * lanes * panel.row_bytes() + column * Codes::bits / 8;
-    for (int r = 0; r < lanes; ++r) {
-      const char* at = panel.weights(r) + ahead;
-      for (int64_t line = 0; line < cols * Codes::bits / 8; line += line_bytes) V::prefetch(at + line);
-    }
+    for (int r = 0; r < lanes; ++r) prefetch_lines<V>(panel.weights(r) + ahead, cols * Codes::bits / 8);
     uint32_t* to = tiles(p);
     if constexpr (values_of_word == 4) {
       panel.transpose_words<Codes>(column, cols / values_of_word, to);

@@ -45,9 +45,9 @@ struct Format {
 using Mode = kernels::QuantizationMode;
 
 void bench_quantized(const Format& format, int64_t n, const Parallel& parallel) {
-  // Enough copies of a matrix that they come from memory, as a model's layers do.
+  // For a token, or some together, enough copies of a matrix that they come from memory, as a model's layers do.
   const int64_t rows = 4096, cols = 4096;
-  const int64_t copies = n == 1 ? 16 : 1;
+  const int64_t copies = n <= 8 ? 16 : 1;
   const bool affine = format.mode == Mode::affine;
   const size_t weight_bytes = static_cast<size_t>(rows * cols * format.bits / 8);
   const size_t scale_bytes = static_cast<size_t>(rows * cols / format.group_size * (affine ? 2 : 1));
@@ -111,7 +111,7 @@ void run_bench() {
   bench_quantized({Mode::affine, 4, 32}, 1, all);
   const Format small_floats[] = {{Mode::mxfp4, 4, 32}, {Mode::nvfp4, 4, 16}, {Mode::mxfp8, 8, 32}};
   for (const Format& format : small_floats) bench_quantized(format, 1, all);
-  for (const int64_t n : {2, 8, 64, 512}) bench_quantized(four, n, all);
+  for (const int64_t n : {2, 4, 8, 64, 512}) bench_quantized(four, n, all);
   bench_quantized(four, 512, one);
   for (const Format& format : small_floats) bench_quantized(format, 512, all);
   bench_float(FloatType::f32, "f32", 1, all);
