@@ -124,18 +124,25 @@ class QuantizedPanel {
   template <class Load>
   void load_floats(const void* array, int64_t bytes, float* to, Load load) {
     const int64_t row_size = layout_.groups * bytes;
-    const char* begin = static_cast<const char*>(array);
-    const char* end = begin + w_.rows * row_size;
-    const char* first = begin + first_row_ * row_size;
-    for (int64_t g = 0; g < layout_.groups; g += lanes) {
-      const int64_t count = layout_.groups - g < lanes ? layout_.groups - g : lanes;
+    const char* end = static_cast<const char*>(array) + w_.rows * row_size;
+    const char* at[lanes];
+#pragma GCC unroll 16
+    for (int r = 0; r < lanes; ++r) {
+      at[r] = static_cast<const char*>(array) + (first_row_ + (r < rows_ ? r : rows_ - 1)) * row_size;
+    }
+    const auto transpose = [&](int64_t count) {
       Ints v[lanes];
 #pragma GCC unroll 16
       for (int r = 0; r < lanes; ++r) {
-        v[r] = V::as_ints(load(first + (r < rows_ ? r : rows_ - 1) * row_size + g * bytes, count, end));
+        v[r] = V::as_ints(load(at[r], count, end));
+        at[r] += lanes * bytes;
       }
-      V::transpose(v, count, reinterpret_cast<uint32_t*>(to) + g * lanes);
-    }
+      V::transpose(v, count, reinterpret_cast<uint32_t*>(to));
+      to += count * lanes;
+    };
+    int64_t groups = layout_.groups;
+    for (; groups >= lanes; groups -= lanes) transpose(lanes);
+    if (groups > 0) transpose(groups);
   }
 
   const QuantizedMatrix& w_;
