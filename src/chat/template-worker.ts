@@ -1,6 +1,6 @@
 /** Thread entry: renders chat templates, which are programs from strangers. */
 import { PunieError } from "../errors.js";
-import { serveRequests } from "../tokenizer/worker-serve.js";
+import { serveRequests } from "../worker/serve-requests.js";
 import { renderTemplate, TemplateRaisedError } from "./jinja-python.js";
 
 export interface RenderRequest {

@@ -1,14 +1,14 @@
 /** Finds a model's chat template and renders messages with it, as transformers' `apply_chat_template` does. */
 import { join } from "node:path";
 import { PunieError } from "../errors.js";
-import { readModelJson, readModelText } from "../tokenizer/read-model-file.js";
-import { WorkerThread } from "../tokenizer/worker-thread.js";
+import { readJsonObject, readTextFile } from "../models/json-file.js";
+import { WorkerThread } from "../worker/worker-thread.js";
 import { type ChatMessage, normalizeMessages, normalizeTools } from "./messages.js";
 import type { RenderRequest } from "./template-worker.js";
 
 /** Real templates have up to 20 KiB. */
-const MAX_TEMPLATE_MIB = 1;
-const MAX_CONFIG_MIB = 16;
+const MAX_TEMPLATE_BYTES = 1 * 2 ** 20;
+const MAX_CONFIG_BYTES = 16 * 2 ** 20;
 const HEAP_MIB = 256;
 /** Rendering takes milliseconds; the rest is for a thread that starts on a busy machine. */
 const RENDER_TIMEOUT_MS = 5_000;
@@ -121,7 +121,7 @@ export class ChatTemplate {
  * that can't be read.
  */
 export async function loadChatTemplate(directory: string): Promise<ChatTemplate> {
-  const config = (await readModelJson(join(directory, "tokenizer_config.json"), MAX_CONFIG_MIB)) ?? {};
+  const config = (await readJsonObject(join(directory, "tokenizer_config.json"), MAX_CONFIG_BYTES)) ?? {};
   const found =
     (await fromJinjaFile(directory)) ??
     fromField(config.chat_template, "tokenizer_config.json", directory) ??
@@ -131,13 +131,13 @@ export async function loadChatTemplate(directory: string): Promise<ChatTemplate>
 
 async function fromJinjaFile(directory: string): Promise<FoundTemplate | undefined> {
   const source = "chat_template.jinja";
-  const text = await readModelText(join(directory, source), MAX_TEMPLATE_MIB);
+  const text = await readTextFile(join(directory, source), MAX_TEMPLATE_BYTES);
   return text === undefined ? undefined : { byName: new Map([["default", text]]), source };
 }
 
 async function fromJsonFile(directory: string): Promise<FoundTemplate | undefined> {
   const source = "chat_template.json";
-  const json = await readModelJson(join(directory, source), MAX_TEMPLATE_MIB);
+  const json = await readJsonObject(join(directory, source), MAX_TEMPLATE_BYTES);
   return fromField(json?.chat_template, source, directory);
 }
 

@@ -17,6 +17,15 @@ export async function readJsonFile(path: string, maxBytes: number): Promise<unkn
   return text === undefined ? undefined : parseJson(text, path);
 }
 
+/** As `readJsonFile`, of a file that holds an object: anything else is `MODEL_CORRUPT` too. */
+export async function readJsonObject(path: string, maxBytes: number): Promise<Record<string, unknown> | undefined> {
+  const value = await readJsonFile(path, maxBytes);
+  if (value === undefined) return undefined;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  const found = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+  throw new PunieError("MODEL_CORRUPT", `${path}: expected a JSON object, found ${found}.`);
+}
+
 /** The text of one file of a model directory, with the limits and errors of `readJsonFile`. */
 export async function readTextFile(path: string, maxBytes: number): Promise<string | undefined> {
   try {
@@ -33,7 +42,7 @@ export async function readTextFile(path: string, maxBytes: number): Promise<stri
     }
   } catch (cause) {
     if (cause instanceof PunieError) throw cause;
-    if (errorCode(cause) === "ENOENT") return undefined;
+    if (errorCode(cause) === "ENOENT" || errorCode(cause) === "ENOTDIR") return undefined;
     throw new PunieError("MODEL_CORRUPT", `${path}: can't be read (${errorCode(cause) ?? String(cause)}).`, { cause });
   }
 }

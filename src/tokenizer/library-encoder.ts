@@ -1,7 +1,8 @@
 /** Any tokenizer.json, by the library, in a thread of its own: it takes a second to build from a real vocabulary. */
+
+import { WorkerThread } from "../worker/worker-thread.js";
 import type { EncodeOptions, Encoder, LoadedTokenizer, OpenedTokenizer } from "./encoder.js";
 import type { TokenizerRequest } from "./tokenizer-worker.js";
-import { WorkerThread } from "./worker-thread.js";
 
 /** Qwen2.5's vocabulary takes 0.13 GiB; the largest file allowed, a little under 1. */
 const HEAP_MIB = 1024;

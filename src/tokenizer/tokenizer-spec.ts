@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { PunieError } from "../errors.js";
+import { readJsonObject } from "../models/json-file.js";
 import {
   type Component,
   decoder,
@@ -11,11 +12,10 @@ import {
   postProcessor,
   preTokenizer,
 } from "./component-spec.js";
-import { readModelJson } from "./read-model-file.js";
 
 /** Real ones have up to 20 MiB (Gemma 3). */
-export const MAX_TOKENIZER_MIB = 64;
-const MAX_CONFIG_MIB = 16;
+const MAX_TOKENIZER_BYTES = 64 * 2 ** 20;
+const MAX_CONFIG_BYTES = 16 * 2 ** 20;
 /** Real vocabularies have up to 300,000 tokens; a table of this many is still small. */
 export const MAX_VOCAB_SIZE = 2 ** 21;
 
@@ -93,7 +93,7 @@ const addedTokensDecoder = z.record(z.string(), z.looseObject({ content: z.strin
  * expected; `MODEL_UNSUPPORTED` for a model other than BPE, which all served families use.
  */
 export async function readTokenizerSpec(directory: string): Promise<TokenizerJson> {
-  const json = await readModelJson(join(directory, "tokenizer.json"), MAX_TOKENIZER_MIB);
+  const json = await readJsonObject(join(directory, "tokenizer.json"), MAX_TOKENIZER_BYTES);
   if (!json) {
     throw new PunieError("MODEL_CORRUPT", `tokenizer.json is missing in ${directory}; text in or out needs it.`);
   }
@@ -113,7 +113,7 @@ export async function readTokenizerSpec(directory: string): Promise<TokenizerJso
 
 /** Tokens that only tokenizer_config.json names are added tokens too, as in transformers. */
 async function withConfiguredTokens(spec: TokenizerJson, directory: string): Promise<TokenizerJson> {
-  const config = await readModelJson(join(directory, "tokenizer_config.json"), MAX_CONFIG_MIB);
+  const config = await readJsonObject(join(directory, "tokenizer_config.json"), MAX_CONFIG_BYTES);
   const parsed = addedTokensDecoder.safeParse(config?.added_tokens_decoder);
   if (!parsed.success) {
     const issue = firstIssue(parsed.error);

@@ -2,12 +2,12 @@
 import { workerData } from "node:worker_threads";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { PunieError } from "../errors.js";
+import { type Answer, serveRequests } from "../worker/serve-requests.js";
 import { planDecoder } from "./decoder-plan.js";
 import type { LoadedTokenizer } from "./encoder.js";
 import { normalizeLikePython, splitLikePython } from "./python-rules.js";
 import { buildTokenTable } from "./token-table.js";
 import { readTokenizerSpec, type TokenizerJson } from "./tokenizer-spec.js";
-import { type Answer, serveRequests } from "./worker-serve.js";
 
 export type TokenizerRequest =
   | { op: "load" }

@@ -136,13 +136,8 @@ describe("loading", () => {
   });
 
   const broken: [title: string, change: (spec: Spec) => unknown, code: string, message: RegExp][] = [
-    [
-      "cut short",
-      (spec) => JSON.stringify(spec).slice(0, 1000),
-      "MODEL_CORRUPT",
-      /tokenizer\.json in .*not valid JSON/,
-    ],
-    ["that is empty", () => "", "MODEL_CORRUPT", /tokenizer\.json in .*not valid JSON/],
+    ["cut short", (spec) => JSON.stringify(spec).slice(0, 1000), "MODEL_CORRUPT", /tokenizer\.json: not JSON/],
+    ["that is empty", () => "", "MODEL_CORRUPT", /tokenizer\.json: not JSON/],
     ["a list", () => [], "MODEL_CORRUPT", /expected a JSON object, found an array/],
     ["without a model", (spec) => ({ ...spec, model: undefined }), "MODEL_CORRUPT", /tokenizer\.json in .*: model: /],
     [
@@ -292,7 +287,7 @@ describe("loading", () => {
     await truncate(join(huge, "tokenizer.json"), 65 * 2 ** 20);
     await expect(loadTokenizer(huge)).rejects.toMatchObject({
       code: "MODEL_CORRUPT",
-      message: expect.stringMatching(/expected at most 64 MiB, found 65 MiB/),
+      message: expect.stringMatching(/tokenizer\.json: 68157440 bytes, expected at most 67108864/),
     });
   });
 });
