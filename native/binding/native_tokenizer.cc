@@ -21,7 +21,7 @@ using tokenizer::Text;
 using tokenizer::Tokenizer;
 using tokenizer::TokenTable;
 
-/// UTF-16 units that are encoded where they are, in less than a millisecond.
+/// Bytes of a text that is encoded at once, in less than a millisecond; longer ones are left to another thread.
 constexpr std::size_t kShortText = 4096;
 
 template <typename Array, typename Container>

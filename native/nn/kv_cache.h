@@ -55,7 +55,7 @@ struct AttentionCacheShape {
 using LayerCacheShape = std::variant<AttentionCacheShape, RecurrentCacheShape>;
 
 /// What the layers remember of one sequence. Keys and values grow in steps, so that a short chat stays small and a
-/// long one is not copied at every token. Used by one thread at a time: the owner's, and through it the stream's.
+/// long one is not copied at every token. Used by the owner thread, and by the threads that run a pass's steps for it.
 class KvCache {
  public:
   KvCache(const Runtime& runtime, const std::vector<LayerCacheShape>& layers);

@@ -59,7 +59,7 @@ std::unique_ptr<Matrix> make_kernel_matrix(MatrixTensors tensors);
 std::unique_ptr<Matrix> make_stock_matrix(const Runtime& runtime, const MatrixTensors& tensors);
 /// One whose column i is multiplied by column `order[i]` of the input, as GPTQ stores a matrix that it went through in
 /// an order of its own, so that a group's columns stand together.
-std::unique_ptr<Matrix> make_permuted_matrix(const Runtime& runtime, std::unique_ptr<Matrix> matrix, InputOrder order);
+std::unique_ptr<Matrix> make_permuted_matrix(const Runtime& runtime, std::unique_ptr<Matrix> matrix, ColumnOrder order);
 
 /// A copy of a mapped tensor as an MLX array of `dtype`, with the tensor's shape. Tensors are not aligned in
 /// safetensors, so MLX cannot use them in place.

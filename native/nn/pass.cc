@@ -71,7 +71,7 @@ const Tensor::Rounded& Pass::rounded(const Tensor& x, const kernels::InputFormat
   return all.back();
 }
 
-const Tensor& Pass::columns_of(const Tensor& x, const InputOrder& order) {
+const Tensor& Pass::columns_of(const Tensor& x, const ColumnOrder& order) {
   auto& all = x.permuted();
   const auto found = std::ranges::find(all, order, [](const auto& permuted) { return permuted.first; });
   if (found != all.end()) return found->second;

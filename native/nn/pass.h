@@ -64,7 +64,7 @@ class Pass {
   /// x rounded for products of one format; a step of its own the first time.
   const Tensor::Rounded& rounded(const Tensor& x, const kernels::InputFormat& format);
   /// x with its columns in another order; a step of its own the first time.
-  const Tensor& columns_of(const Tensor& x, const InputOrder& order);
+  const Tensor& columns_of(const Tensor& x, const ColumnOrder& order);
   /// For each row of the pass the cosines, then the sines of `rope`'s angles there: [rows, 2 * half].
   std::shared_ptr<float[]> rope_table(const Rope& rope);
   /// For each row of the pass; outlives the steps.

@@ -6,7 +6,7 @@ namespace {
 
 class PermutedMatrix : public Matrix {
  public:
-  PermutedMatrix(const Runtime& runtime, std::unique_ptr<Matrix> inner, InputOrder order)
+  PermutedMatrix(const Runtime& runtime, std::unique_ptr<Matrix> inner, ColumnOrder order)
       : runtime_(runtime), inner_(std::move(inner)), order_(std::move(order)) {}
 
   std::int64_t out_features() const override { return inner_->out_features(); }
@@ -32,12 +32,13 @@ class PermutedMatrix : public Matrix {
  private:
   const Runtime& runtime_;
   std::unique_ptr<Matrix> inner_;
-  InputOrder order_;
+  ColumnOrder order_;
 };
 
 }  // namespace
 
-std::unique_ptr<Matrix> make_permuted_matrix(const Runtime& runtime, std::unique_ptr<Matrix> matrix, InputOrder order) {
+std::unique_ptr<Matrix> make_permuted_matrix(const Runtime& runtime, std::unique_ptr<Matrix> matrix,
+                                             ColumnOrder order) {
   return std::make_unique<PermutedMatrix>(runtime, std::move(matrix), std::move(order));
 }
 

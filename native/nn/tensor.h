@@ -15,7 +15,7 @@ namespace punie::nn {
 namespace mx = mlx::core;
 
 /// Columns of activations in another order.
-using InputOrder = std::shared_ptr<const std::vector<std::int32_t>>;
+using ColumnOrder = std::shared_ptr<const std::vector<std::int32_t>>;
 
 /// Activations [rows, cols] of a pass that is being put together: an MLX array, or, for the kernels, float32 memory
 /// that the pass's steps will have filled when the steps that come after them run.
@@ -39,14 +39,14 @@ class Tensor {
   };
   std::vector<Rounded>& rounded() const { return kernel_->rounded; }
   /// These activations with their columns in other orders, where they were needed.
-  std::vector<std::pair<InputOrder, Tensor>>& permuted() const { return kernel_->permuted; }
+  std::vector<std::pair<ColumnOrder, Tensor>>& permuted() const { return kernel_->permuted; }
 
  private:
   struct Kernel {
     explicit Kernel(std::shared_ptr<float[]> data) : memory(std::move(data)) {}
     std::shared_ptr<float[]> memory;
     std::vector<Rounded> rounded;
-    std::vector<std::pair<InputOrder, Tensor>> permuted;
+    std::vector<std::pair<ColumnOrder, Tensor>> permuted;
   };
   std::optional<mx::array> array_;
   std::int64_t rows_ = 0;

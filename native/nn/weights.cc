@@ -247,10 +247,10 @@ std::unique_ptr<Matrix> Weights::permuted(const std::string& path, std::int64_t 
     problems_.push_back("'" + name + "' is no permutation of " + std::to_string(in) + " columns in U32");
     return nullptr;
   }
-  const auto known = std::ranges::find_if(input_orders_, [&](const auto& one) { return *one == order; });
-  if (known == input_orders_.end()) {
-    input_orders_.push_back(std::make_shared<const std::vector<std::int32_t>>(std::move(order)));
-    return make_permuted_matrix(runtime_, std::move(matrix), input_orders_.back());
+  const auto known = std::ranges::find_if(column_orders_, [&](const auto& one) { return *one == order; });
+  if (known == column_orders_.end()) {
+    column_orders_.push_back(std::make_shared<const std::vector<std::int32_t>>(std::move(order)));
+    return make_permuted_matrix(runtime_, std::move(matrix), column_orders_.back());
   }
   return make_permuted_matrix(runtime_, std::move(matrix), *known);
 }

@@ -74,7 +74,7 @@ class Weights {
   std::vector<std::string> problems_;
   std::vector<AdaptableLayer> adaptable_;
   /// Layers on the same input mostly have the same order: the input is then brought into it once.
-  std::vector<InputOrder> input_orders_;
+  std::vector<ColumnOrder> column_orders_;
   std::size_t bytes_ = 0;
 };
 

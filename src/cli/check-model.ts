@@ -9,7 +9,7 @@ import { type ErrorCode, PunieError } from "../errors.js";
 import { readJsonFile } from "../models/json-file.js";
 import { longestContext } from "../models/longest-context.js";
 import { type ModelDirectory, openModelDirectory } from "../models/model-directory.js";
-import { bytesReadPerToken, cacheBytes } from "../models/model-size.js";
+import { bytesReadPerToken, kvCacheBytes } from "../models/model-size.js";
 import { fromNative, loadBinding } from "../native/binding.js";
 
 export interface CheckOptions {
@@ -100,7 +100,7 @@ async function describe(directory: ModelDirectory, fittingContext: number, optio
   const binding = loadBinding();
   const asked = chooseContextLength(options.contextLength, longestContext(config));
   const contextLength = asked === "auto" ? fittingContext : asked;
-  const cache = cacheBytes(config, contextLength);
+  const cache = kvCacheBytes(config, contextLength);
   const bandwidth = await binding.measureMemoryBandwidth(options.threads ?? binding.info().cores);
   const most = bandwidth / bytesReadPerToken(config, spec.tensors);
   return {

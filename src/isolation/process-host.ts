@@ -24,10 +24,11 @@ export function openProcessHost(listener: HostListener): EngineHost {
   // Its last messages may come after its exit is known; what failed to start has neither.
   let how: string | undefined;
   let connected = true;
+  let told = false;
   const gone = (ending?: string) => {
     how ??= ending;
-    if (how === undefined || connected) return;
-    connected = true;
+    if (how === undefined || connected || told) return;
+    told = true;
     const words = lastWords.trim();
     listener.ended(words === "" ? how : `${how}; it wrote: ${words}`);
   };

@@ -10,7 +10,7 @@ const VALUE_STRIDE = 16;
 const STATES = 2;
 
 /** Bytes of the KV cache, on the CPU, of one sequence of `positions` tokens. */
-export function cacheBytes(config: NativeModelConfig, positions: number): number {
+export function kvCacheBytes(config: NativeModelConfig, positions: number): number {
   return positionBytes(config) * positions + stateBytes(config);
 }
 

@@ -97,7 +97,7 @@ export interface NativeModelConfig {
   tieWordEmbeddings: boolean;
   /** An embedding model without lm_head: what asks for logits fails. Default false. */
   headless?: boolean;
-  /** Bias on q, k, v (qwen2: always) and, for llama, on o too. */
+  /** Biases of q, k, v and o; qwen2 has them always, and on q, k and v only. */
   attentionBias: boolean;
   mlpBias: boolean;
   /** One for each layer. Default: full attention everywhere. */
