@@ -18,6 +18,8 @@ const ADDON_TESTS = [
   ...["tests/unit/native", "tests/unit/tokenizer", "tests/unit/api", "tests/engine", "tests/lifecycle", "tests/fuzz"],
   "tests/server/real-model.test.ts",
 ];
+/** Programs of tests/native. */
+const PROGRAMS = ["punie_native_tests", "punie_engine_errors", "punie_engine_threads"];
 const SANITIZE = path.join(paths.root, "tests", "sanitize");
 
 await runMain(async () => {
@@ -39,7 +41,7 @@ async function threads(build) {
     ...process.env,
     TSAN_OPTIONS: `suppressions=${path.join(SANITIZE, "tsan.supp")}:halt_on_error=0:exitcode=66:second_deadlock_stack=1`,
   };
-  for (const program of ["punie_native_tests", "punie_engine_threads"]) await check(path.join(build, program), [], env);
+  for (const program of PROGRAMS) await check(path.join(build, program), [], env);
 }
 
 async function addresses(build, files) {
@@ -47,7 +49,7 @@ async function addresses(build, files) {
   const common = "exitcode=66:detect_stack_use_after_return=1:strict_string_checks=1";
   const env = { ...process.env, UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1" };
   const leaks = { LSAN_OPTIONS: `suppressions=${path.join(SANITIZE, "lsan.supp")}` };
-  for (const program of ["punie_native_tests", "punie_engine_threads"]) {
+  for (const program of PROGRAMS) {
     await check(path.join(build, program), [], { ...env, ...leaks, ASAN_OPTIONS: `${common}:detect_leaks=1` });
   }
   const vitest = path.join(paths.root, "node_modules", "vitest", "vitest.mjs");

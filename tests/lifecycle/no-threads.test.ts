@@ -22,7 +22,7 @@ test.runIf(process.platform === "linux")(
       process.env.PUNIE_TEST_NO_THREADS = "1";
       await loadModel(MODEL).catch(() => {});
       `,
-      { env: { ...process.env, LD_PRELOAD: LIBRARY } },
+      { env: { ...process.env, LD_PRELOAD: [process.env.LD_PRELOAD ?? [], LIBRARY].flat().join(" ") } },
     );
     expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
     expect(stdout).toMatch(
