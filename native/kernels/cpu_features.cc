@@ -15,6 +15,13 @@
 namespace punie::kernels {
 namespace {
 
+/// Tests where there are neither AVX-512 nor AMX (tests/emulation).
+#ifdef PUNIE_EMULATE_AVX512
+constexpr bool emulates_avx512 = true;
+#else
+constexpr bool emulates_avx512 = false;
+#endif
+
 #if defined(__x86_64__)
 /// Clang's `__builtin_cpu_supports` does not know this one's name before version 19.
 bool has_f16c() {
@@ -29,6 +36,7 @@ bool has_f16c() {
 /// Linux lets a process use tiles once it has asked for them (Documentation/arch/x86/xstate.rst): from then on the
 /// stacks that it gives to signal handlers have to be larger. Asks no more than once.
 bool has_tiles() {
+  if (emulates_avx512) return true;
 #if defined(__x86_64__) && defined(__linux__)
   static const bool has = [] {
     constexpr unsigned tile = 1u << 24, int8 = 1u << 25;
@@ -70,7 +78,7 @@ unsigned cpu_family() {
 bool detect_vbmi() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512vbmi");
+  return emulates_avx512 || __builtin_cpu_supports("avx512vbmi");
 #else
   return false;
 #endif
@@ -84,7 +92,7 @@ Isa detect() {
   if (!avx2) return Isa::portable;
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-  return avx512 ? Isa::avx512 : Isa::avx2;
+  return avx512 || emulates_avx512 ? Isa::avx512 : Isa::avx2;
 #elif defined(__aarch64__)
   return Isa::neon;
 #else

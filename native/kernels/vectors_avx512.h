@@ -37,7 +37,11 @@ struct Avx512 : PrefetchX86 {
   static Ints load_unaligned_ints(const int32_t* from) { return _mm512_loadu_si512(from); }
   static void store_ints(uint32_t* to, Ints v) { _mm512_store_si512(to, v); }
   /// Keeps a loaded vector in its register: compilers would load it again for each use.
+#ifdef PUNIE_EMULATE_AVX512
+  static void keep(Ints&) {}
+#else
   static void keep(Ints& v) { asm("" : "+v"(v)); }
+#endif
   /// In each 16-bit lane: `bits` bits from bit `shift` on.
   template <int shift, int bits>
   static Ints field(Ints v) {
@@ -56,6 +60,7 @@ struct Avx512 : PrefetchX86 {
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   static Ints add_shorts(Ints a, Ints b) { return _mm512_add_epi16(a, b); }
+#ifndef PUNIE_EMULATE_AVX512
   /// QuantizedCrossed::sum_steps for a whole block of inputs and two panels. Compilers copy every sum twice for each
   /// step.
   static void sum_crossed(const uint32_t* weights, const int32_t* pairs, int64_t steps, const uint32_t* crosses,
@@ -108,6 +113,7 @@ struct Avx512 : PrefetchX86 {
 #undef PUNIE_BEGIN_INPUT
     // clang-format on
   }
+#endif
 
   static Floats zero() { return _mm512_setzero_ps(); }
   static Floats set(float value) { return _mm512_set1_ps(value); }
