@@ -59,22 +59,9 @@ class QuantizedPanel {
   void transpose_words(int64_t column, int64_t words, uint32_t* to) const {
     constexpr int bits = Codes::bits;
     constexpr int64_t vector_bytes = int64_t{lanes} * (2 * Codes::pairs_of_word) * bits / 8;
-    const char* at[lanes];
-#pragma GCC unroll 16
-    for (int r = 0; r < lanes; ++r) at[r] = weights(r) + column * bits / 8;
     const char* end = weights_end();
-    const auto transpose = [&](int64_t count) {
-      Ints v[lanes];
-#pragma GCC unroll 16
-      for (int r = 0; r < lanes; ++r) {
-        v[r] = V::template load_words<bits>(at[r], count, end);
-        at[r] += vector_bytes;
-      }
-      V::transpose(v, count, to);
-      to += count * lanes;
-    };
-    for (; words >= lanes; words -= lanes) transpose(lanes);
-    if (words > 0) transpose(words);
+    transpose_rows(weights(0) + column * bits / 8, row_bytes_, vector_bytes, words, to,
+                   [&](const char* at, int64_t count) { return V::template load_words<bits>(at, count, end); });
   }
 
   /// Adds a unit to the total of one input.
@@ -124,25 +111,33 @@ class QuantizedPanel {
   template <class Load>
   void load_floats(const void* array, int64_t bytes, float* to, Load load) {
     const int64_t row_size = layout_.groups * bytes;
-    const char* end = static_cast<const char*>(array) + w_.rows * row_size;
+    const char* begin = static_cast<const char*>(array);
+    const char* end = begin + w_.rows * row_size;
+    transpose_rows(begin + first_row_ * row_size, row_size, lanes * bytes, layout_.groups,
+                   reinterpret_cast<uint32_t*>(to),
+                   [&](const char* at, int64_t count) { return V::as_ints(load(at, count, end)); });
+  }
+
+  /// `count` words of each of the panel's rows, which begin at `first`, a row to a lane. `load` is given where a vector
+  /// begins and how many words of it count: nearly always all, which compilers are shown.
+  template <class Load>
+  void transpose_rows(const char* first, int64_t row_bytes, int64_t vector_bytes, int64_t count, uint32_t* to,
+                      Load load) const {
     const char* at[lanes];
 #pragma GCC unroll 16
-    for (int r = 0; r < lanes; ++r) {
-      at[r] = static_cast<const char*>(array) + (first_row_ + (r < rows_ ? r : rows_ - 1)) * row_size;
-    }
-    const auto transpose = [&](int64_t count) {
+    for (int r = 0; r < lanes; ++r) at[r] = first + (r < rows_ ? r : rows_ - 1) * row_bytes;
+    const auto transpose = [&](int64_t words) {
       Ints v[lanes];
 #pragma GCC unroll 16
       for (int r = 0; r < lanes; ++r) {
-        v[r] = V::as_ints(load(at[r], count, end));
-        at[r] += lanes * bytes;
+        v[r] = load(at[r], words);
+        at[r] += vector_bytes;
       }
-      V::transpose(v, count, reinterpret_cast<uint32_t*>(to));
-      to += count * lanes;
+      V::transpose(v, words, to);
+      to += words * lanes;
     };
-    int64_t groups = layout_.groups;
-    for (; groups >= lanes; groups -= lanes) transpose(lanes);
-    if (groups > 0) transpose(groups);
+    for (; count >= lanes; count -= lanes) transpose(lanes);
+    if (count > 0) transpose(count);
   }
 
   const QuantizedMatrix& w_;
