@@ -91,36 +91,24 @@ void multiply_tiles(int sum, int a, int b) {
 
 }  // namespace emulation
 
-inline __m512i _mm512_cvtepi16_epi32(__m256i v) { return emulation::convert<int16_t, int32_t, __m512i>(v); }
-inline __m512i _mm512_cvtepu16_epi32(__m256i v) { return emulation::convert<uint16_t, int32_t, __m512i>(v); }
-inline __m512i _mm512_cvtepu8_epi32(__m128i v) { return emulation::convert<uint8_t, int32_t, __m512i>(v); }
-inline __m256i _mm512_cvtepi32_epi16(__m512i v) { return emulation::convert<int32_t, int16_t, __m256i>(v); }
-inline __m128i _mm512_cvtepi32_epi8(__m512i v) { return emulation::convert<int32_t, int8_t, __m128i>(v); }
-inline __m512 _mm512_cvtepi32_ps(__m512i v) { return emulation::convert<int32_t, float, __m512>(v); }
-inline __m512 _mm512_cvtph_ps(__m256i v) { return emulation::convert<_Float16, float, __m512>(v); }
+inline constexpr auto _mm512_cvtepi16_epi32 = emulation::convert<int16_t, int32_t, __m512i, __m256i>;
+inline constexpr auto _mm512_cvtepu16_epi32 = emulation::convert<uint16_t, int32_t, __m512i, __m256i>;
+inline constexpr auto _mm512_cvtepu8_epi32 = emulation::convert<uint8_t, int32_t, __m512i, __m128i>;
+inline constexpr auto _mm512_cvtepi32_epi16 = emulation::convert<int32_t, int16_t, __m256i, __m512i>;
+inline constexpr auto _mm512_cvtepi32_epi8 = emulation::convert<int32_t, int8_t, __m128i, __m512i>;
+inline constexpr auto _mm512_cvtepi32_ps = emulation::convert<int32_t, float, __m512, __m512i>;
+inline constexpr auto _mm512_cvtph_ps = emulation::convert<_Float16, float, __m512, __m256i>;
+
+inline constexpr auto _mm512_maskz_loadu_epi32 = emulation::load_masked<int32_t, __m512i>;
+inline constexpr auto _mm512_maskz_loadu_epi8 = emulation::load_masked<int8_t, __m512i>;
+inline constexpr auto _mm512_maskz_loadu_ps = emulation::load_masked<float, __m512>;
+inline constexpr auto _mm256_maskz_loadu_epi16 = emulation::load_masked<int16_t, __m256i>;
+inline constexpr auto _mm_maskz_loadu_epi16 = emulation::load_masked<int16_t, __m128i>;
+inline constexpr auto _mm_maskz_loadu_epi32 = emulation::load_masked<int32_t, __m128i>;
+inline constexpr auto _mm_maskz_loadu_epi8 = emulation::load_masked<int8_t, __m128i>;
+
 inline float _mm512_cvtss_f32(__m512 v) { return emulation::elements<float>(v)[0]; }
 
-inline __m512i _mm512_maskz_loadu_epi32(__mmask16 mask, const void* from) {
-  return emulation::load_masked<int32_t, __m512i>(mask, from);
-}
-inline __m512i _mm512_maskz_loadu_epi8(__mmask64 mask, const void* from) {
-  return emulation::load_masked<int8_t, __m512i>(mask, from);
-}
-inline __m512 _mm512_maskz_loadu_ps(__mmask16 mask, const void* from) {
-  return emulation::load_masked<float, __m512>(mask, from);
-}
-inline __m256i _mm256_maskz_loadu_epi16(__mmask16 mask, const void* from) {
-  return emulation::load_masked<int16_t, __m256i>(mask, from);
-}
-inline __m128i _mm_maskz_loadu_epi16(__mmask8 mask, const void* from) {
-  return emulation::load_masked<int16_t, __m128i>(mask, from);
-}
-inline __m128i _mm_maskz_loadu_epi32(__mmask8 mask, const void* from) {
-  return emulation::load_masked<int32_t, __m128i>(mask, from);
-}
-inline __m128i _mm_maskz_loadu_epi8(__mmask16 mask, const void* from) {
-  return emulation::load_masked<int8_t, __m128i>(mask, from);
-}
 inline void _mm512_mask_storeu_ps(void* to, __mmask16 mask, __m512 v) {
   const auto all = emulation::elements<float>(v);
   for (size_t i = 0; i < all.size(); ++i) {
@@ -191,7 +179,7 @@ inline void _tile_stored(int tile, void* to, int64_t stride) {
     std::memcpy(static_cast<char*>(to) + row * stride, tiles.bytes[tile][row], tiles.row_bytes[tile]);
   }
 }
-inline void _tile_dpbssd(int sum, int a, int b) { emulation::multiply_tiles<int8_t, int8_t>(sum, a, b); }
-inline void _tile_dpbsud(int sum, int a, int b) { emulation::multiply_tiles<int8_t, uint8_t>(sum, a, b); }
-inline void _tile_dpbusd(int sum, int a, int b) { emulation::multiply_tiles<uint8_t, int8_t>(sum, a, b); }
-inline void _tile_dpbuud(int sum, int a, int b) { emulation::multiply_tiles<uint8_t, uint8_t>(sum, a, b); }
+inline constexpr auto _tile_dpbssd = emulation::multiply_tiles<int8_t, int8_t>;
+inline constexpr auto _tile_dpbsud = emulation::multiply_tiles<int8_t, uint8_t>;
+inline constexpr auto _tile_dpbusd = emulation::multiply_tiles<uint8_t, int8_t>;
+inline constexpr auto _tile_dpbuud = emulation::multiply_tiles<uint8_t, uint8_t>;
