@@ -6,6 +6,7 @@ import { filesUnder } from "./fingerprint.mjs";
 /** What each folder of src/ may import besides itself. The leaves at the root may be imported by all. */
 const MAY_IMPORT = {
   errors: [],
+  "format-bytes": [],
   "package-root": [],
   native: [],
   isolation: ["native"],
@@ -27,7 +28,7 @@ const MAY_IMPORT = {
 };
 
 /** What knows nothing of the rest of src/. */
-const LEAVES = ["errors", "package-root"];
+const LEAVES = ["errors", "format-bytes", "package-root"];
 
 /** The only files outside hub/ that may import it: what asks the Hub because the user said so. */
 const HUB_ENTRANCES = ["index", "cli/commands/download-model", "cli/commands/models-check", "cli/commands/doctor"];

@@ -3,6 +3,7 @@
 import { readAvailableMemory } from "../memory/available-memory.js";
 import { type Fit, fitMemory } from "../memory/fit-memory.js";
 import { loadedWeightBytes, registerWeights } from "../memory/loaded-weights.js";
+import { cacheBytes, planMemory } from "../memory/memory-plan.js";
 import type { MemoryPressure } from "../memory/pressure.js";
 import { pressureMonitor } from "../memory/pressure-monitor.js";
 import { longestContext } from "../models/longest-context.js";
@@ -27,6 +28,17 @@ export async function chooseMemory({ path, spec, config }: ModelDirectory, optio
     available: device === "cuda" ? undefined : await readAvailableMemory(),
     takenBytes: loadedWeightBytes(spec),
   });
+}
+
+/** What loading with such a context asks for, and the part of it that keys and values take, in bytes. */
+export function requiredMemory(
+  { spec }: ModelDirectory,
+  { device, prefillChunk }: CheckedLoadOptions,
+  contextLength: number,
+): { totalBytes: number; cacheBytes: number } {
+  const plan = planMemory(spec, { device: likelyDevice(device), prefillChunk, contextLength });
+  const caches = cacheBytes(plan, contextLength);
+  return { totalBytes: plan.weightBytes + plan.workBytes + caches, cacheBytes: caches };
 }
 
 /** Frees what a loaded model keeps when memory runs short, and counts its weights as taken. @returns What ends both. */

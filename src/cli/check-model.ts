@@ -2,14 +2,14 @@
 import { stat } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join } from "node:path";
-import { chooseMemory } from "../api/choose-memory.js";
-import { checkLoadOptions, chooseContextLength } from "../api/load-options.js";
+import { chooseMemory, requiredMemory } from "../api/choose-memory.js";
+import { type CheckedLoadOptions, checkLoadOptions, chooseContextLength } from "../api/load-options.js";
 import { loadChatTemplate } from "../chat/template.js";
 import { type ErrorCode, PunieError } from "../errors.js";
 import { readJsonFile } from "../models/json-file.js";
 import { longestContext } from "../models/longest-context.js";
 import { type ModelDirectory, openModelDirectory } from "../models/model-directory.js";
-import { bytesReadPerToken, kvCacheBytes } from "../models/model-size.js";
+import { bytesReadPerToken } from "../models/model-size.js";
 import { fromNative, loadBinding } from "../native/binding.js";
 
 export interface CheckOptions {
@@ -36,7 +36,7 @@ export interface ModelCheck {
     weightBytes: number;
     contextLength: number;
     cacheBytes: number;
-    /** Weights and cache. */
+    /** Weights, the cache and work space: what loading it asks for. */
     memoryBytes: number;
     machineBytes: number;
     memoryBandwidthBytesPerSecond: number;
@@ -75,7 +75,7 @@ export async function checkModel(directory: string, options: CheckOptions = {}):
   }
   return {
     runs: !problems.some(({ part }) => part === "model"),
-    model: opened ? await describe(opened, fit?.contextLength ?? 1, options) : null,
+    model: opened ? await describe(opened, loading, fit?.contextLength ?? 1, options.threads) : null,
     tokenizerClass: (await attempt("tokenizer", () => tokenizerClass(directory))) ?? null,
     hasTokenizer,
     hasTemplate: (await attempt("template", () => tryTemplate(directory))) ?? false,
@@ -95,21 +95,26 @@ async function buildGraph({ spec }: ModelDirectory): Promise<void> {
 }
 
 /** @param fittingContext What loading with "auto" would have here; one token where nothing fits. */
-async function describe(directory: ModelDirectory, fittingContext: number, options: CheckOptions) {
+async function describe(
+  directory: ModelDirectory,
+  options: CheckedLoadOptions,
+  fittingContext: number,
+  threads: number | undefined,
+) {
   const { modelType, config, spec, quantization, weightBytes } = directory;
   const binding = loadBinding();
-  const asked = chooseContextLength(options.contextLength, longestContext(config));
-  const contextLength = asked === "auto" ? fittingContext : asked;
-  const cache = kvCacheBytes(config, contextLength);
-  const bandwidth = await binding.measureMemoryBandwidth(options.threads ?? binding.info().cores);
+  const chosen = chooseContextLength(options.contextLength, longestContext(config));
+  const contextLength = chosen === "auto" ? fittingContext : chosen;
+  const { totalBytes, cacheBytes } = requiredMemory(directory, options, contextLength);
+  const bandwidth = await binding.measureMemoryBandwidth(threads ?? binding.info().cores);
   const most = bandwidth / bytesReadPerToken(config, spec.tensors);
   return {
     modelType,
     quantization: quantization?.defaults ?? null,
     weightBytes,
     contextLength,
-    cacheBytes: cache,
-    memoryBytes: weightBytes + cache,
+    cacheBytes,
+    memoryBytes: totalBytes,
     machineBytes: machineBytes(),
     memoryBandwidthBytesPerSecond: bandwidth,
     tokensPerSecond: { most, expected: most * USUAL_SHARE },

@@ -1,6 +1,8 @@
 /** What a check found, for people. */
+
+import { formatBytes, formatMemory } from "../format-bytes.js";
 import type { ModelCheck } from "./check-model.js";
-import { formatBytes, formatTable } from "./format-size.js";
+import { formatTable } from "./format-text.js";
 
 /** Lines without the last newline; `more` are rows that go before those of memory and speed. */
 export function checkText(check: ModelCheck, more: readonly [string, string][] = []): string {
@@ -35,8 +37,8 @@ function costRows(model: CheckedModel): [string, string][] {
   return [
     [
       "Memory",
-      `${formatBytes(memoryBytes)} with a cache of ${formatBytes(cacheBytes)} for ${contextLength} tokens; ` +
-        `this machine has ${formatBytes(machineBytes)}${fits}`,
+      `${formatMemory(memoryBytes)} with a cache of ${formatMemory(cacheBytes)} for ${contextLength} tokens; ` +
+        `this machine has ${formatMemory(machineBytes)}${fits}`,
     ],
     [
       "Speed",

@@ -1,6 +1,8 @@
 /** What a user sees of a running download: bars on a terminal, lines elsewhere. */
+
+import { formatBytes } from "../format-bytes.js";
 import type { DownloadEvent } from "../hub/download-events.js";
-import { formatBytes, formatDuration } from "./format-size.js";
+import { formatDuration } from "./format-text.js";
 import { LiveLines, type LiveTerminal } from "./live-lines.js";
 import { note, noteStream } from "./output.js";
 import { RateMeter } from "./rate-meter.js";

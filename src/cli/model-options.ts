@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { LoadOptions, LoadProgress } from "../api/load-options.js";
-import { formatBytes } from "./format-size.js";
+import { formatBytes } from "../format-bytes.js";
 import { positiveInteger } from "./numbers.js";
 import { note } from "./output.js";
 import { StatusLine } from "./status-line.js";

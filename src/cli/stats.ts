@@ -1,14 +1,13 @@
 /** What a generation took, for people. */
 import type { Finish } from "../api/parts.js";
-
-const MIB = 2 ** 20;
+import { formatMemory } from "../format-bytes.js";
 
 /** Two lines: prompt and answer with their rates, then times and memory. */
 export function statsText({ finishReason, usage, timings }: Finish, peakBytes: number): string {
   const prompt = `Prompt: ${tokens(usage.promptTokens)}, ${rate(timings.promptTokensPerSecond)}`;
   const answer = `answer: ${tokens(usage.completionTokens)}, ${rate(timings.generationTokensPerSecond)} (${finishReason})`;
   const times = `Loaded in ${seconds(timings.loadMs)}, first token after ${seconds(timings.firstTokenMs)}`;
-  return `${prompt}; ${answer}\n${times}, peak memory ${Math.round(peakBytes / MIB)} MiB`;
+  return `${prompt}; ${answer}\n${times}, peak memory ${formatMemory(peakBytes)}`;
 }
 
 function tokens(count: number): string {

@@ -1,8 +1,8 @@
 /** Says whether a model fits, and with how long a context: before anything of it is loaded. */
 import { PunieError } from "../errors.js";
+import { formatMemory } from "../format-bytes.js";
 import type { NativeDevice, NativeModelSpec } from "../native/binding-types.js";
 import type { AvailableMemory } from "./available-memory.js";
-import { formatBytes } from "./format-bytes.js";
 import { cacheBytes, type MemoryPlan, planMemory, positionsIn } from "./memory-plan.js";
 
 export interface FitRequest {
@@ -65,10 +65,10 @@ function tooLarge(request: FitRequest, plan: MemoryPlan, { limit, left, wanted, 
   const caches = cacheBytes(plan, wanted);
   const needed = plan.weightBytes + plan.workBytes + caches;
   const parts =
-    `${formatBytes(plan.weightBytes)} of weights, ${formatBytes(caches)} of keys and values for a context of ` +
-    `${wanted} tokens (${formatBytes(plan.cacheBytesPerToken)} each), ${formatBytes(plan.workBytes)} of work space`;
-  const message = caches > left ? `it takes ${formatBytes(needed)}, and ${whatIsThere(request, limit)}` : "";
-  const cacheLimit = `its KV caches may take ${formatBytes(request.cacheBytes ?? 0)} (cacheBytes)`;
+    `${formatMemory(plan.weightBytes)} of weights, ${formatMemory(caches)} of keys and values for a context of ` +
+    `${wanted} tokens (${formatMemory(plan.cacheBytesPerToken)} each), ${formatMemory(plan.workBytes)} of work space`;
+  const message = caches > left ? `it takes ${formatMemory(needed)}, and ${whatIsThere(request, limit)}` : "";
+  const cacheLimit = `its KV caches may take ${formatMemory(request.cacheBytes ?? 0)} (cacheBytes)`;
   return new PunieError(
     "OUT_OF_MEMORY",
     `${request.path}: the model does not fit: ${message || cacheLimit}. It needs ${parts}. ${advice(fitting)}`,
@@ -76,10 +76,10 @@ function tooLarge(request: FitRequest, plan: MemoryPlan, { limit, left, wanted, 
 }
 
 function whatIsThere({ memoryLimitBytes, available, takenBytes }: FitRequest, limit: number): string {
-  if (memoryLimitBytes !== undefined) return `its limit is ${formatBytes(limit)} (memoryLimitBytes)`;
+  if (memoryLimitBytes !== undefined) return `its limit is ${formatMemory(limit)} (memoryLimitBytes)`;
   const of = available?.of === "container" ? "the container's" : "the machine's";
-  const others = takenBytes > 0 ? `, ${formatBytes(takenBytes)} of other models' weights not counted` : "";
-  return `${formatBytes(limit)} of ${of} ${formatBytes(available?.totalBytes ?? 0)} are available${others}`;
+  const others = takenBytes > 0 ? `, ${formatMemory(takenBytes)} of other models' weights not counted` : "";
+  return `${formatMemory(limit)} of ${of} ${formatMemory(available?.totalBytes ?? 0)} are available${others}`;
 }
 
 function advice(fitting: number): string {

@@ -9,11 +9,6 @@ const VALUE_STRIDE = 16;
 /** Of a recurrent layer the state now and the one that is being written. */
 const STATES = 2;
 
-/** Bytes of the KV cache, on the CPU, of one sequence of `positions` tokens. */
-export function kvCacheBytes(config: NativeModelConfig, positions: number): number {
-  return positionBytes(config) * positions + stateBytes(config);
-}
-
 /** Bytes of one position's keys and values, on the CPU, in all layers that have them. */
 export function positionBytes(config: NativeModelConfig): number {
   const { keyValueHeads, headDim } = config;

@@ -2,6 +2,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { loadModel } from "../../src/index.js";
 import { NAME, setUpHub } from "../helpers/fake-hub-setup.js";
 import { punie } from "../helpers/punie-in-process.js";
 import { copyTinyModel, TINY_MODEL } from "../helpers/tiny-model.js";
@@ -224,6 +225,15 @@ describe("models check, of a model on the Hub", () => {
 });
 
 describe("models check, of a model that is here", () => {
+  test("asks for the memory that loading asks for", async () => {
+    const { stdout } = await punie("models", "check", TINY_MODEL, "--json", "--context-length", "512");
+    const { memoryBytes } = JSON.parse(stdout).model;
+    const model = await loadModel(TINY_MODEL, { contextLength: 512, memoryLimitBytes: memoryBytes });
+    await model.dispose();
+    const less = loadModel(TINY_MODEL, { contextLength: 512, memoryLimitBytes: memoryBytes - 1 });
+    await expect(less).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
+  });
+
   test("asks nobody", async () => {
     const { path, remove } = await copyTinyModel();
     try {

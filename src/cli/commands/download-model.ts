@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { PunieError } from "../../errors.js";
+import { formatBytes } from "../../format-bytes.js";
 import type { DownloadEvent } from "../../hub/download-events.js";
 import type { DownloadPlan, DownloadResult } from "../../hub/download-model.js";
 import type { DownloadOptions } from "../../hub/download-options.js";
@@ -14,7 +15,7 @@ import { modelDirectory } from "../../models/places.js";
 import type { ModelCheck } from "../check-model.js";
 import { checkText } from "../check-text.js";
 import type { DownloadDisplay } from "../download-display.js";
-import { formatBytes, formatTable } from "../format-size.js";
+import { formatTable } from "../format-text.js";
 import { interruptible } from "../interrupt.js";
 import { answer, answerJson, isNoteTerminal, note } from "../output.js";
 import type { HubCheck } from "./models-check.js";

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ModelNotDownloadedError } from "../../errors.js";
+import { formatBytes } from "../../format-bytes.js";
 import type { DownloadOptions } from "../../hub/download-options.js";
 import type { StandIn } from "../../hub/stand-in.js";
 import { resolveModel } from "../../models/resolve-model.js";
 import { type CheckOptions, checkModel, type ModelCheck } from "../check-model.js";
 import { checkText } from "../check-text.js";
-import { formatBytes } from "../format-size.js";
 import { importedDirectory } from "../imported-directory.js";
 import { answer, answerJson } from "../output.js";
 

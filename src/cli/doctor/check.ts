@@ -12,12 +12,6 @@ export interface Check {
   values?: Record<string, unknown>;
 }
 
-const GIB = 2 ** 30;
-
-export function gibibytes(bytes: number): string {
-  return `${(bytes / GIB).toFixed(1)} GiB`;
-}
-
 const MARKS = { ok: "✓", warning: "!", problem: "✗", skipped: "-" } as const;
 
 /** A line per check, and below it what to do. */

@@ -1,7 +1,8 @@
 /** Checks of what is below punie: Node, the system, the addon, memory. */
 import { PunieError } from "../../errors.js";
+import { formatMemory } from "../../format-bytes.js";
 import type { NativeBinding, NativeInfo } from "../../native/binding-types.js";
-import { type Check, gibibytes } from "./check.js";
+import type { Check } from "./check.js";
 
 /** package.json's `engines`. */
 const LEAST_NODE = [20, 19] as const;
@@ -74,8 +75,8 @@ const LEAST_BYTES = 3 * 2 ** 30;
 
 /** @param availableBytes Undefined where the system doesn't tell. */
 export function checkMemory(totalBytes: number, availableBytes?: number): Check {
-  const available = availableBytes === undefined ? "" : `, ${gibibytes(availableBytes)} available`;
-  const found = `${gibibytes(totalBytes)} of memory${available}`;
+  const available = availableBytes === undefined ? "" : `, ${formatMemory(availableBytes)} available`;
+  const found = `${formatMemory(totalBytes)} of memory${available}`;
   const check = { name: "memory", found, values: { totalBytes, availableBytes } };
   const usable = availableBytes ?? totalBytes;
   if (usable >= COMFORTABLE_BYTES) return { ...check, status: "ok" };

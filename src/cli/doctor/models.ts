@@ -2,12 +2,13 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ModelNotDownloadedError, PunieError } from "../../errors.js";
+import { formatBytes } from "../../format-bytes.js";
 import { DEFAULT_MODEL } from "../../models/catalog.js";
 import { downloadCommand } from "../../models/download-command.js";
 import { listModels } from "../../models/list-models.js";
 import { modelsDirectory } from "../../models/places.js";
 import { resolveModel } from "../../models/resolve-model.js";
-import { type Check, gibibytes } from "./check.js";
+import type { Check } from "./check.js";
 
 /** @param modelsDir As it was given. */
 export async function checkModels(modelsDir: string | undefined): Promise<Check> {
@@ -20,7 +21,7 @@ export async function checkModels(modelsDir: string | undefined): Promise<Check>
       return { name: "models", status: "warning", found: `No models in ${directory}`, advice, values };
     }
     const lines = models.map(
-      ({ name, bytes, complete }) => `${name} (${gibibytes(bytes)}${complete ? "" : ", not finished"})`,
+      ({ name, bytes, complete }) => `${name} (${formatBytes(bytes)}${complete ? "" : ", not finished"})`,
     );
     const found = [`${models.length} in ${directory} and the Hugging Face cache:`, ...lines].join("\n");
     const partial = models.filter(({ complete }) => !complete);
@@ -66,12 +67,12 @@ export async function checkDisk(modelsDir: string | undefined): Promise<Check> {
   const directory = modelsDirectory(modelsDir);
   const { bavail, bsize } = await statfs(await nearestThatIs(directory));
   const freeBytes = bavail * bsize;
-  const check = { name: "disk", found: `${gibibytes(freeBytes)} free for models`, values: { directory, freeBytes } };
+  const check = { name: "disk", found: `${formatBytes(freeBytes)} free for models`, values: { directory, freeBytes } };
   if (freeBytes >= COMFORTABLE_BYTES) return { ...check, status: "ok" };
   return {
     ...check,
     status: "warning",
-    advice: "The default model takes 4 GiB: make room, or choose another place with --models-dir or PUNIE_MODELS_DIR.",
+    advice: "The default model takes 4.3 GB: make room, or choose another place with --models-dir or PUNIE_MODELS_DIR.",
   };
 }
 

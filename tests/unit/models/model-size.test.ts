@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { openModelDirectory } from "../../../src/models/model-directory.js";
-import { bytesReadPerToken, kvCacheBytes } from "../../../src/models/model-size.js";
+import { bytesReadPerToken, positionBytes, stateBytes } from "../../../src/models/model-size.js";
 import { loadBinding } from "../../../src/native/binding.js";
 import type { NativeEvent, NativeModelConfig } from "../../../src/native/binding-types.js";
 import { readGolden, withTemporaryDirectory } from "../../helpers/golden.js";
@@ -44,7 +44,7 @@ describe("the size of a cache", () => {
       });
       expect(await finished).toMatchObject({ type: "finish" });
       await model.dispose();
-      expect(largest).toBe(kvCacheBytes(config, POSITIONS));
+      expect(largest).toBe(positionBytes(config) * POSITIONS + stateBytes(config));
     });
   });
 });
