@@ -1,9 +1,9 @@
 /** The bytes of made-up weights, such that activations, and so the logits, stay finite. */
 import { randomFillSync } from "node:crypto";
-import type { QuantizationMode } from "../convert/quantization-choice.js";
+import type { Quantization, QuantizationMode } from "../convert/quantization-choice.js";
 import type { ShapeTensor } from "./shapes.js";
 
-type FloatMode = Exclude<QuantizationMode["mode"], "affine">;
+type FloatMode = Exclude<QuantizationMode, "affine">;
 
 /** No multiple of a row's bytes, so that rows differ. */
 const BLOCK_BYTES = 16 * 2 ** 20 + 4 * 1009;
@@ -56,7 +56,7 @@ function floats(valueAt: (index: number) => number): Uint8Array {
   return new Uint8Array(Uint16Array.from({ length: SCALES }, (_, index) => bfloat16(valueAt(index))).buffer);
 }
 
-function randomCodes({ mode }: QuantizationMode): Uint8Array {
+function randomCodes({ mode }: Quantization): Uint8Array {
   const block = randomFillSync(new Uint8Array(BLOCK_BYTES));
   // E4M3's NaN has all bits set but the sign.
   if (mode === "mxfp8") for (let i = 0; i < block.length; i++) block[i] = (block[i] as number) & 0xfe;

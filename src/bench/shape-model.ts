@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { QuantizationMode } from "../convert/quantization-choice.js";
+import type { Quantization } from "../convert/quantization-choice.js";
 import { SafetensorsWriter, tensorBytes } from "../convert/safetensors-writer.js";
 import { PunieError } from "../errors.js";
 import { isRunning } from "../models/running-process.js";
@@ -22,7 +22,7 @@ export interface ShapeModelOptions {
   /** Where to make it, best first. Default: memory where the system has a file system there, else its temporary one. */
   parents?: readonly string[];
   /** Default 4 bits in groups of 64. */
-  quantization?: QuantizationMode;
+  quantization?: Quantization;
   /** Told before the bytes are written, of how many, and of the directory that holds them. */
   onStart?: (bytes: number, path: string) => void;
   signal?: AbortSignal;

@@ -1,5 +1,5 @@
 /** The shapes of published models, so that a machine can be tried before anything is downloaded. */
-import type { QuantizationMode } from "../convert/quantization-choice.js";
+import type { Quantization } from "../convert/quantization-choice.js";
 
 export interface Shape {
   modelType: "qwen2" | "qwen3" | "qwen3_moe";
@@ -102,7 +102,7 @@ function qwen2(
 }
 
 /** What published models have most. */
-export const DEFAULT_QUANTIZATION: QuantizationMode = { mode: "affine", bits: 4, groupSize: 64 };
+export const DEFAULT_QUANTIZATION: Quantization = { mode: "affine", bits: 4, groupSize: 64 };
 
 /** A tensor of such a model, and what it is filled with. */
 export type ShapeTensor = {
@@ -111,7 +111,7 @@ export type ShapeTensor = {
 } & (
   | { dtype: "BF16"; fill: "zero" | "one" }
   /** Inputs of the layer and the form of its weights decide the size of its scales. */
-  | { dtype: "U32" | "U8" | "BF16"; fill: "weight" | "scale" | "bias"; columns: number; quantization: QuantizationMode }
+  | { dtype: "U32" | "U8" | "BF16"; fill: "weight" | "scale" | "bias"; columns: number; quantization: Quantization }
 );
 
 /** The tensors of a quantized model in MLX's layout: packed values in uint32, a scale and, if affine, a bias per group. */
@@ -157,9 +157,9 @@ export function shapeTensors(shape: Shape, quantization = DEFAULT_QUANTIZATION):
 }
 
 /** mlx-lm keeps what chooses the experts at 8 bits. */
-const GATE_QUANTIZATION: QuantizationMode = { mode: "affine", bits: 8, groupSize: 64 };
+const GATE_QUANTIZATION: Quantization = { mode: "affine", bits: 8, groupSize: 64 };
 
-function quantized(name: string, rows: number[], columns: number, quantization: QuantizationMode): ShapeTensor[] {
+function quantized(name: string, rows: number[], columns: number, quantization: Quantization): ShapeTensor[] {
   const { mode, bits, groupSize } = quantization;
   const words = [...rows, (columns * bits) / 32];
   const groups = [...rows, columns / groupSize];

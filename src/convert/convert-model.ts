@@ -1,6 +1,6 @@
 /** A Hugging Face model directory, one in MLX's form, or a GGUF file → an MLX model directory, quantized or not. */
 import { basename, join, resolve } from "node:path";
-import type { NativeBinding, QuantizationMode } from "../native/binding-types.js";
+import type { NativeBinding, Quantization } from "../native/binding-types.js";
 import { type ConversionSource, openConversionSource } from "./conversion-source.js";
 import { fuseAdapter } from "./fuse-adapter.js";
 import { lossText, type TypeLoss } from "./loss.js";
@@ -29,7 +29,7 @@ export interface ConvertResult {
   path: string;
   modelType: string;
   /** What modules have that have no row of their own in config.json, or null. */
-  quantization: QuantizationMode | null;
+  quantization: Quantization | null;
   shards: number;
   /** Size of the weight files. */
   bytes: number;
@@ -119,7 +119,7 @@ function fused({ adapter }: ConvertOptions): string[] {
   return adapter ? [`Adapter: ${basename(resolve(adapter))}, fused`] : [];
 }
 
-function quantizationText({ mode, bits, groupSize }: QuantizationMode, { mixed }: QuantizationOptions): string {
+function quantizationText({ mode, bits, groupSize }: Quantization, { mixed }: QuantizationOptions): string {
   if (mixed) return `${mixed}: affine, ${mixed.slice(6).replace("_", " and ")} bits, in groups of ${groupSize}`;
   return `${bits}-bit ${mode} in groups of ${groupSize}`;
 }

@@ -1,6 +1,6 @@
 /** A tensor on its way from one form of a model to another: where its rows lie, and how they are encoded there. */
 import { PunieError } from "../errors.js";
-import type { FloatDtype, GgmlTypeName, QuantizationMode, TensorDtype } from "../native/binding-types.js";
+import type { FloatDtype, GgmlTypeName, Quantization, TensorDtype } from "../native/binding-types.js";
 import type { LayerChange } from "./fuse-adapter.js";
 
 /** A tensor of an open file. */
@@ -18,7 +18,7 @@ export interface StoredTensor {
 export type Encoding =
   | { kind: "float"; dtype: FloatDtype }
   /** MLX's quantized form; `dtype` is that of affine scales and biases. */
-  | { kind: "packed"; quantization: QuantizationMode; dtype: FloatDtype }
+  | { kind: "packed"; quantization: Quantization; dtype: FloatDtype }
   /** GGUF's blocks; their values are float32. */
   | { kind: "ggml"; type: GgmlTypeName; blockValues: number; blockBytes: number; dtype: "F32" };
 

@@ -1,6 +1,6 @@
 /** What a conversion writes: which tensors, in which shard, and config.json's table of quantizations. */
 import { PunieError } from "../errors.js";
-import type { FloatDtype, GgmlTypeName, QuantizationMode } from "../native/binding-types.js";
+import type { FloatDtype, GgmlTypeName, Quantization } from "../native/binding-types.js";
 import { CARRIED_BITS } from "./gguf/ggml-types.js";
 import { columnsOf, type ModelTensor, moduleOf, rowsOf } from "./model-tensor.js";
 import { isQuantizable, type ModuleQuantization, type QuantizationChoice } from "./quantization-choice.js";
@@ -12,9 +12,9 @@ export interface TensorPlan {
   tensor: ModelTensor;
   cast: FloatDtype;
   /** Quantized anew. */
-  quantize?: QuantizationMode;
+  quantize?: Quantization;
   /** Packed rows that stay as they are, but for the type of affine scales and biases. */
-  kept?: QuantizationMode;
+  kept?: Quantization;
   /** GGUF's blocks that become affine groups. */
   carried?: GgmlTypeName;
   /** One tensor, or the weight, scales and, for affine, biases of a quantized one. */
@@ -28,7 +28,7 @@ export interface OutputPlan {
   /** config.json's `quantization`, or undefined. */
   table: Record<string, unknown> | undefined;
   /** What modules without a row of their own have. */
-  defaults: QuantizationMode | undefined;
+  defaults: Quantization | undefined;
   totalBytes: number;
   /** As mlx-lm counts them: of quantized layers the weights before packing, and their bias. */
   totalParameters: number;
@@ -98,7 +98,7 @@ function asBefore({ change, encoding }: ModelTensor, { choice }: PlanOptions): M
   return { quantization: encoding.kind === "packed" ? encoding.quantization : carriedMode(encoding.type) };
 }
 
-function carriedMode(type: GgmlTypeName): QuantizationMode {
+function carriedMode(type: GgmlTypeName): Quantization {
   return { mode: "affine", bits: CARRIED_BITS[type], groupSize: 32 };
 }
 
@@ -121,14 +121,14 @@ function tableOf(
   return { table: { ...tableRow(defaults), ...Object.fromEntries(others) }, defaults };
 }
 
-function mostFrequent(modes: readonly QuantizationMode[]): QuantizationMode | undefined {
+function mostFrequent(modes: readonly Quantization[]): Quantization | undefined {
   const counts = new Map<string, number>();
   for (const mode of modes) counts.set(JSON.stringify(mode), (counts.get(JSON.stringify(mode)) ?? 0) + 1);
   const [text] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-function packedOutputs({ name, shape }: ModelTensor, mode: QuantizationMode, cast: FloatDtype): TensorToWrite[] {
+function packedOutputs({ name, shape }: ModelTensor, mode: Quantization, cast: FloatDtype): TensorToWrite[] {
   const path = moduleOf(name);
   const outer = shape.slice(0, -1);
   const columns = columnsOf(shape);
@@ -143,7 +143,7 @@ function packedOutputs({ name, shape }: ModelTensor, mode: QuantizationMode, cas
 }
 
 /** A row of config.json's table. */
-export function tableRow({ mode, bits, groupSize }: QuantizationMode): Record<string, unknown> {
+export function tableRow({ mode, bits, groupSize }: Quantization): Record<string, unknown> {
   return { group_size: groupSize, bits, mode };
 }
 

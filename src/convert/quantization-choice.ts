@@ -1,23 +1,23 @@
 /** Which module is quantized how: mlx-lm's rules and its mixed recipes. */
 import { PunieError } from "../errors.js";
 import { QUANTIZATION_BITS, QUANTIZATION_GROUP_SIZES } from "../models/quantization-config.js";
-import type { QuantizationMode } from "../native/binding-types.js";
+import type { Quantization, QuantizationMode } from "../native/binding-types.js";
 import { columnsOf, type ModelTensor, memberOf, moduleOf } from "./model-tensor.js";
 
-export type { QuantizationMode };
+export type { Quantization, QuantizationMode };
 export const QUANTIZATION_MODES = ["affine", "mxfp4", "mxfp8", "nvfp4"] as const;
 export const MIXED_RECIPES = ["mixed_2_6", "mixed_3_4", "mixed_3_6", "mixed_4_6"] as const;
 export type MixedRecipe = (typeof MIXED_RECIPES)[number];
 
 export interface QuantizationOptions {
-  mode?: QuantizationMode["mode"] | undefined;
+  mode?: QuantizationMode | undefined;
   bits?: number | undefined;
   groupSize?: number | undefined;
   mixed?: MixedRecipe | undefined;
 }
 
 /** What every module gets that has no row of its own. */
-const DEFAULTS: Record<QuantizationMode["mode"], QuantizationMode> = {
+const DEFAULTS: Record<QuantizationMode, Quantization> = {
   affine: { mode: "affine", bits: 4, groupSize: 64 },
   mxfp4: { mode: "mxfp4", bits: 4, groupSize: 32 },
   mxfp8: { mode: "mxfp8", bits: 8, groupSize: 32 },
@@ -34,12 +34,12 @@ const RECIPES: Record<MixedRecipe, [low: number, high: number]> = {
 
 /** How one module is quantized, and what config.json says of it; undefined `row`: nothing, the defaults hold. */
 export interface ModuleQuantization {
-  quantization: QuantizationMode;
+  quantization: Quantization;
   row?: Record<string, unknown>;
 }
 
 export interface QuantizationChoice {
-  defaults: QuantizationMode;
+  defaults: Quantization;
   /** Of a module that can be quantized at all; undefined leaves it as it is. */
   of(path: string, columns: number): ModuleQuantization | undefined;
 }
@@ -71,7 +71,7 @@ export function chooseQuantization(
  * A mode with the width and the group that were asked for, or else its usual ones.
  * @throws PunieError `INVALID_OPTION` for those that it hasn't.
  */
-export function completeQuantization(options: QuantizationOptions): QuantizationMode {
+export function completeQuantization(options: QuantizationOptions): Quantization {
   const { mode = "affine" } = options;
   const usual = DEFAULTS[mode];
   const complete = { mode, bits: options.bits ?? usual.bits, groupSize: options.groupSize ?? usual.groupSize };
@@ -83,7 +83,7 @@ function pick({ mode, bits, groupSize, mixed }: QuantizationOptions) {
   return { mode, bits, groupSize, mixed };
 }
 
-function checkMode({ mode, bits, groupSize }: QuantizationMode, { mixed }: QuantizationOptions): void {
+function checkMode({ mode, bits, groupSize }: Quantization, { mixed }: QuantizationOptions): void {
   const affine = mode === "affine";
   if (mixed !== undefined && !affine) throw invalid("mixed", "used with the mode affine", mode);
   const widths = affine ? QUANTIZATION_BITS : [DEFAULTS[mode].bits];

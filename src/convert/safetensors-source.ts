@@ -3,11 +3,11 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { PunieError } from "../errors.js";
 import { readWeights } from "../models/weights.js";
-import type { FloatDtype, QuantizationMode, TensorDtype } from "../native/binding-types.js";
+import type { FloatDtype, Quantization, TensorDtype } from "../native/binding-types.js";
 import { columnsOf, isFloat, type ModelTensor, mismatch, moduleOf, rowsOf, type StoredTensor } from "./model-tensor.js";
 
 /** How config.json says that a module is packed; undefined where it says nothing of use. */
-export type PackedAs = (path: string) => QuantizationMode | undefined;
+export type PackedAs = (path: string) => Quantization | undefined;
 
 /** An open model directory's weights. Whoever opens it closes it. */
 export class SafetensorsSource {
@@ -91,14 +91,14 @@ function packedTensor(
   weight: StoredTensor,
   scales: StoredTensor,
   biases: StoredTensor | undefined,
-  stated: QuantizationMode | undefined,
+  stated: Quantization | undefined,
   place: string,
 ): ModelTensor {
   const { name, shape } = weight;
   const affine = scales.dtype !== "U8";
   const words = columnsOf(shape);
   const groups = columnsOf(scales.shape);
-  const fits = ({ bits, groupSize }: QuantizationMode) => words * 32 === groups * groupSize * bits;
+  const fits = ({ bits, groupSize }: Quantization) => words * 32 === groups * groupSize * bits;
   const wrong = (what: string) => mismatch(place, what, [name]);
   if (weight.dtype !== "U32" || rowsOf(scales.shape) !== rowsOf(shape)) {
     throw wrong("a weight with scales must be U32, and its scales have as many rows");

@@ -7,7 +7,7 @@ import { MAX_GENERATION_CONFIG_BYTES } from "../models/generation-config.js";
 import { readJsonFile } from "../models/json-file.js";
 import { describe, parseWith } from "../models/schema-error.js";
 import { unsupported } from "../models/unsupported.js";
-import type { FloatDtype, QuantizationMode } from "../native/binding-types.js";
+import type { FloatDtype, Quantization } from "../native/binding-types.js";
 import { QUANTIZATION_MODES } from "./quantization-choice.js";
 import type { SanitizeConfig } from "./sanitize.js";
 import { CONVERTED_MODEL_TYPES } from "./tensor-order.js";
@@ -21,7 +21,7 @@ export interface SourceConfig extends SanitizeConfig {
   /** MLX's table of quantizations. */
   table: Record<string, unknown> | undefined;
   /** How that table says that a module is packed. */
-  packedAs: (path: string) => QuantizationMode | undefined;
+  packedAs: (path: string) => Quantization | undefined;
 }
 
 export const CONVERSION_DTYPES = { float16: "F16", bfloat16: "BF16", float32: "F32" } as const;
@@ -100,7 +100,7 @@ const modeFields = z.object({
 });
 
 /** Its own row, in either spelling; else the defaults. */
-function packedAs(table: Record<string, unknown>, path: string): QuantizationMode | undefined {
+function packedAs(table: Record<string, unknown>, path: string): Quantization | undefined {
   const own = Object.hasOwn(table, path) ? table[path] : undefined;
   const defaults = modeFields.safeParse(table).data;
   const row = typeof own === "object" ? modeFields.safeParse(own).data : defaults;

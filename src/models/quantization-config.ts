@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { z } from "zod";
 import { PunieError } from "../errors.js";
-import type { FloatQuantization, Quantization } from "../native/binding-types.js";
+import type { Quantization } from "../native/binding-types.js";
 import { describe, parseWith } from "./schema-error.js";
 import { unsupported } from "./unsupported.js";
 
@@ -10,7 +10,7 @@ export const QUANTIZATION_BITS: readonly number[] = [2, 3, 4, 5, 6, 8];
 export const QUANTIZATION_GROUP_SIZES: readonly number[] = [32, 64, 128];
 
 /** The modes of small floats, each with the one width and group size that it has. */
-export const FLOAT_QUANTIZATIONS: readonly FloatQuantization[] = [
+export const FLOAT_QUANTIZATIONS: readonly Quantization[] = [
   { mode: "mxfp4", bits: 4, groupSize: 32 },
   { mode: "mxfp8", bits: 8, groupSize: 32 },
   { mode: "nvfp4", bits: 4, groupSize: 16 },

@@ -18,25 +18,19 @@ export interface NativeTensor {
   bytes: number;
 }
 
-/** MLX affine quantization: `bits` 2 3 4 5 6 8, `groupSize` 32 64 128, values `scale * q + bias` per group. */
-export interface AffineQuantization {
-  mode: "affine";
-  bits: number;
-  groupSize: number;
-}
+/** Integers with a scale and a bias per group, or small floats with a scale of one byte per group. */
+export type QuantizationMode = "affine" | "mxfp4" | "mxfp8" | "nvfp4";
 
 /**
- * Small floats with a scale of one byte per group: mxfp4 (4 bits, groups of 32), mxfp8 (8 bits, groups of 32), nvfp4
- * (4 bits, groups of 16, and where a layer has `.global_scale` one more scale for all of it).
+ * How the weights of a layer are packed, in MLX's words. affine: `bits` 2 3 4 5 6 8, `groupSize` 32 64 128, values
+ * `scale * q + bias`. The others have one width and group each: mxfp4 4 bits and 32, mxfp8 8 and 32, nvfp4 4 and 16,
+ * and where a layer has `.global_scale` one more scale for all of it.
  */
-export interface FloatQuantization {
-  mode: "mxfp4" | "mxfp8" | "nvfp4";
+export interface Quantization {
+  mode: QuantizationMode;
   bits: number;
   groupSize: number;
 }
-
-/** How the weights of one layer are stored. */
-export type Quantization = AffineQuantization | FloatQuantization;
 
 export interface RopeScaling {
   type: "linear" | "dynamic" | "llama3" | "yarn";
@@ -315,13 +309,6 @@ export interface NativeTokenizer {
 /** Dtypes of weights that are not packed. */
 export type FloatDtype = "F32" | "F16" | "BF16";
 
-/** A quantization as MLX names it. The modes other than affine have one width and group each, and no biases. */
-export interface QuantizationMode {
-  mode: "affine" | "mxfp4" | "mxfp8" | "nvfp4";
-  bits: number;
-  groupSize: number;
-}
-
 /** Quantized types of GGUF files. */
 export type GgmlTypeName = "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0" | "Q2_K" | "Q3_K" | "Q4_K" | "Q5_K" | "Q6_K";
 
@@ -354,7 +341,7 @@ export interface NativeRows {
   /** Of `data`, or, where it is packed, of affine scales and biases. */
   dtype: FloatDtype;
   /** How `data` is quantized; then `scales`, and for affine `biases`, go with it. */
-  packed?: QuantizationMode;
+  packed?: Quantization;
   scales?: Uint8Array;
   biases?: Uint8Array;
   /** The type of GGUF's blocks that `data` has; `dtype` then says nothing, and the values are float32. */
@@ -363,7 +350,7 @@ export interface NativeRows {
   addOne?: boolean;
   adapter?: NativeRowsAdapter;
   cast: FloatDtype;
-  quantize?: QuantizationMode;
+  quantize?: Quantization;
 }
 
 export interface NativeConvertedRows {

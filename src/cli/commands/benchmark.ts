@@ -9,7 +9,7 @@ import { SHAPES, type ShapeName } from "../../bench/shapes.js";
 import { completeQuantization, QUANTIZATION_MODES } from "../../convert/quantization-choice.js";
 import { QUANTIZATION_BITS } from "../../models/quantization-config.js";
 import { loadBinding } from "../../native/binding.js";
-import type { QuantizationMode } from "../../native/binding-types.js";
+import type { Quantization, QuantizationMode } from "../../native/binding-types.js";
 import { interruptible } from "../interrupt.js";
 import { addModelOptions, loadOptions, type ModelFlags, modelName } from "../model-options.js";
 import { positiveInteger } from "../numbers.js";
@@ -18,7 +18,7 @@ import { answer, answerJson, note } from "../output.js";
 interface BenchmarkFlags extends ModelFlags {
   shape?: ShapeName;
   bits?: string;
-  mode?: QuantizationMode["mode"];
+  mode?: QuantizationMode;
   promptTokens: number;
   generateTokens: number;
   batch: number;
@@ -95,7 +95,7 @@ async function run(flags: BenchmarkFlags, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function makeShape(name: ShapeName, quantization: QuantizationMode, signal: AbortSignal): Promise<ShapeModel> {
+async function makeShape(name: ShapeName, quantization: Quantization, signal: AbortSignal): Promise<ShapeModel> {
   const { makeShapeModel } = await import("../../bench/shape-model.js");
   const onStart = (bytes: number, path: string) => {
     note(`Making weights of the shape ${name}, ${(bytes / 1e9).toFixed(2)} GB, in ${dirname(path)}...`);

@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { loadBinding } from "../../../src/native/binding.js";
-import type { FloatDtype, QuantizationMode } from "../../../src/native/binding-types.js";
+import type { FloatDtype, Quantization } from "../../../src/native/binding-types.js";
 import { hashOfText, word } from "../../helpers/random-checkpoint.js";
 
 interface Row {
   dtype: FloatDtype;
   kind: "any" | "close" | "halfway" | "subnormal";
-  quantize: QuantizationMode;
+  quantize: Quantization;
   /** Twelve digits of a hash. */
   data: string;
   scales: string;
