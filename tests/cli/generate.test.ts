@@ -50,6 +50,17 @@ describe("punie generate", () => {
     }
   });
 
+  it("puts a system message before the prompt", async () => {
+    const turns = [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: QUESTION },
+    ];
+    const whole = await generate("--messages", await file("s.json", JSON.stringify(turns)), "--json");
+    const { stdout } = await generate("--system", "Be brief.", "--prompt", QUESTION, "--json");
+    expect(JSON.parse(stdout).promptTokens).toEqual(JSON.parse(whole.stdout).promptTokens);
+    expect(stdout).not.toContain('"usage":{"promptTokens":27,');
+  });
+
   it("goes on from raw text without a template", async () => {
     const { stdout } = await generate("--raw", "--prompt", "def add(", "--max-tokens", "3", "--json");
     const { promptTokens, finishReason } = JSON.parse(stdout);

@@ -75,6 +75,8 @@ describe("punie", () => {
     ["two prompts", ["generate", "--prompt", "x", "--prompt-ids", "1"], "found 2 of them"],
     ["log-probabilities that nothing would print", ["generate", "--prompt", "x", "--logprobs", "2"], "needs --json"],
     ["raw messages", ["generate", "--messages", "x.json", "--raw"], "--raw skips the chat template"],
+    ["a raw system", ["generate", "--prompt", "x", "--raw", "--system", "x"], "--system needs the chat template"],
+    ["two systems", ["generate", "--messages", "x.json", "--system", "x"], "--messages has its own"],
     ["raw tools", ["generate", "--prompt", "x", "--raw", "--tools", "x.json"], "--tools needs the chat template"],
   ])("refuses %s with exit code 2", async (_, args, message) => {
     const { stdout, stderr, exitCode } = await runHere(args);

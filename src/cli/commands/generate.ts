@@ -25,6 +25,7 @@ export function generateCommand(): Command {
     .option("-p, --prompt <text>", "one user message, through the model's chat template (raw text with --raw)")
     .option("--prompt-file <file>", "the same, from a file ('-' is stdin)")
     .option("--prompt-ids <ids>", "token ids, such as 1,2,3, as they stand", tokenIds)
+    .option("--system <text>", "the system message before the prompt")
     .option("--messages <file>", "a JSON file with an array of messages ('-' is stdin)")
     .option("--tools <file>", "a JSON file with an array of tools that the model may call")
     .option("--raw", "no chat template: the model goes on from the prompt's text");
