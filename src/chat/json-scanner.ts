@@ -5,26 +5,31 @@
 
 export type ScanState = "open" | "done" | "malformed";
 
-/** Outside strings: structure, numbers, true, false, null. Python's names pass too; the parser reports them. */
-const OUTSIDE = /[\s{}[\],:"0-9+\-.a-zA-Z]/;
+/** An object or array that isn't closed yet. */
+interface Container {
+  closer: "}" | "]";
+  expects: "key" | "colon" | "value" | "comma";
+}
 
 export class JsonScanner {
   /** Next character to look at; after `done`, one past the closing brace; after `malformed`, what doesn't fit. */
   at: number;
   state: ScanState = "open";
-  /** The value of the first `name` at the top level, as far as it has come. */
+  /** The value of the first `name` at the top level, as far as it has come, and where it begins. */
   name = "";
+  nameStart = 0;
   nameComplete = false;
   hasArguments = false;
   /** Where a line break or other control character stands in a string: no JSON, but the string goes on. */
   brokenAt: number | undefined;
 
-  #closers: string[] = [];
+  readonly #containers: Container[] = [];
   #inString = false;
   #escaped = false;
   #stringStart = 0;
-  /** At the top level: what comes next. */
-  #expects: "key" | "colon" | "value" | "comma" = "key";
+  /** In a number, true, false or null. Python's names pass too; the parser reports them. */
+  #inWord = false;
+  /** Of the top level. */
   #key = "";
 
   /** `start` is the index of the opening brace. */
@@ -41,14 +46,20 @@ export class JsonScanner {
     return this.state;
   }
 
-  get #topLevel(): boolean {
-    return this.#closers.length === 1;
+  get #isTopLevel(): boolean {
+    return this.#containers.length === 1;
+  }
+
+  /** In the value of `name`. */
+  get #isName(): boolean {
+    return this.#isTopLevel && this.#containers[0]?.expects === "value" && this.#key === "name" && !this.nameComplete;
   }
 
   #stringCharacter(text: string): void {
     const character = text[this.at] as string;
     if (character < " ") this.brokenAt ??= this.at;
-    if (this.#topLevel && this.#expects === "value" && this.#key === "name" && !this.nameComplete) {
+    if (this.#isName) {
+      this.nameStart = this.#stringStart;
       this.name = text.slice(this.#stringStart, this.at);
     }
     if (this.#escaped) this.#escaped = false;
@@ -58,50 +69,63 @@ export class JsonScanner {
 
   #endString(text: string): void {
     this.#inString = false;
-    if (!this.#topLevel) return;
-    if (this.#expects === "key") {
+    const container = this.#containers.at(-1) as Container;
+    if (container.expects === "key") {
+      container.expects = "colon";
+      if (!this.#isTopLevel) return;
       this.#key = text.slice(this.#stringStart, this.at);
       if (this.#key === "arguments") this.hasArguments = true;
-      this.#expects = "colon";
     } else {
-      if (this.#key === "name") this.nameComplete = true;
-      this.#expects = "comma";
+      if (this.#isName) this.nameComplete = true;
+      container.expects = "comma";
     }
   }
 
   #outsideCharacter(text: string): ScanState {
     const character = text[this.at] as string;
-    if (!OUTSIDE.test(character) || (this.#topLevel && !this.#fits(character))) return "malformed";
+    if (/\s/.test(character)) {
+      this.#inWord = false;
+      return "open";
+    }
+    const container = this.#containers.at(-1);
+    if (container && !this.#fits(character, container)) return "malformed";
     if (character === '"') {
       this.#inString = true;
       this.#stringStart = this.at + 1;
-    } else if (character === "{" || character === "[") {
-      this.#closers.push(character === "{" ? "}" : "]");
-    } else if (character === "}" || character === "]") {
-      if (this.#closers.pop() !== character) return "malformed";
-      if (this.#closers.length === 0) return "done";
-      if (this.#topLevel) this.#expects = "comma";
+    } else if (character === "{") {
+      this.#containers.push({ closer: "}", expects: "key" });
+    } else if (character === "[") {
+      this.#containers.push({ closer: "]", expects: "value" });
+    } else if (character === container?.closer) {
+      this.#containers.pop();
+      if (this.#containers.length === 0) return "done";
     }
     return "open";
   }
 
-  /** Whether the character may stand here at the top level; moves on to what comes next. */
-  #fits(character: string): boolean {
-    if (/\s/.test(character)) return true;
-    switch (this.#expects) {
+  /** Whether the character may stand in the container as far as it has come, which it takes a step further. */
+  #fits(character: string, container: Container): boolean {
+    const inWord = this.#inWord;
+    this.#inWord = false;
+    switch (container.expects) {
       case "key":
-        return character === '"' || character === "}";
+        return character === '"' || character === container.closer;
       case "colon":
-        this.#expects = "value";
+        container.expects = "value";
         return character === ":";
       case "value":
-        if (character === '"' || character === "{" || character === "[") return true;
-        this.#expects = "comma";
-        return /[-0-9a-zA-Z]/.test(character);
+        if (character === '"') return true;
+        if (character === "]") return container.closer === "]";
+        container.expects = "comma";
+        this.#inWord = /[-0-9a-zA-Z]/.test(character);
+        return this.#inWord || character === "{" || character === "[";
       case "comma":
-        if (character === ",") this.#expects = "key";
-        // A number or a name goes on.
-        return /[,}0-9a-zA-Z.+-]/.test(character);
+        if (character === ",") {
+          container.expects = container.closer === "}" ? "key" : "value";
+          return true;
+        }
+        this.#inWord = inWord && /[0-9a-zA-Z.+-]/.test(character);
+        return this.#inWord || character === container.closer;
     }
   }
 }

@@ -34,17 +34,17 @@ export class BareJsonCandidate implements Candidate {
   feed(text: string, end?: StreamEnd): Verdict {
     const scanner = this.#scanner;
     const state = scanner.scan(text);
-    if (isRuledOut(scanner, this.#tools)) return { kind: "text", end: 1 };
+    // What was looked at is text with it, and not looked at again for a call inside: nested braces would take for ever.
+    if (isRuledOut(scanner, this.#tools)) return { kind: "text", end: Math.max(1, scanner.nameStart) };
     const meant = isMeant(scanner, this.#tools);
     if (state === "done") {
       const raw = text.slice(0, scanner.at);
       return meant ? call(this.#tools.fromJson(raw, raw), raw.length) : { kind: "text", end: raw.length };
     }
-    if (state === "malformed") {
-      return meant ? invalid(text.slice(0, scanner.at), "malformed JSON") : { kind: "text", end: 1 };
-    }
-    if (!end) return WAIT;
-    return meant ? invalid(text, CUT_OFF) : { kind: "text", end: 1 };
+    if (state === "open" && !end) return WAIT;
+    if (meant) return state === "open" ? invalid(text, CUT_OFF) : invalid(text.slice(0, scanner.at), "malformed JSON");
+    // A string that the line's end breaks was none, and a call may come after it.
+    return { kind: "text", end: scanner.brokenAt ?? scanner.at };
   }
 }
 

@@ -14,19 +14,24 @@ import { CUT_OFF, type DeclaredTools } from "./tool-call-parts.js";
 import { FUNCTION_CLOSE, FUNCTION_OPEN, XmlCall } from "./tool-call-xml.js";
 
 const TOOL_CALL_CLOSE = "</tool_call>";
+/** A tag with nothing of a call behind it is only named, unless its closing tag follows within so many characters. */
+const MAX_STRAY_LENGTH = 1024;
 
 /** `<tool_call>…</tool_call>` and `<tools>…</tools>`. */
 export class TaggedCandidate implements Candidate {
   readonly #tools: DeclaredTools;
   readonly #open: string;
   readonly #close: string;
+  readonly #quoted: boolean;
   #body: JsonScanner | XmlCall | undefined;
   #malformed: string | undefined;
   /** Where to look on for the closing tag of a malformed call. */
   #searchFrom = 0;
 
-  constructor(tools: DeclaredTools, tag: "tool_call" | "tools") {
+  /** @param quoted A backtick stands before the tag: it is named, unless a whole call follows. */
+  constructor(tools: DeclaredTools, tag: "tool_call" | "tools", quoted: boolean) {
     this.#tools = tools;
+    this.#quoted = quoted;
     this.#open = `<${tag}>`;
     this.#close = `</${tag}>`;
   }
@@ -40,7 +45,7 @@ export class TaggedCandidate implements Candidate {
       else {
         const xml = standsAt(text, at, FUNCTION_OPEN);
         if (xml === "no") return this.#untilClose(text, "expected a JSON object or <function=", end, at);
-        if (xml === "partly") return end ? invalid(text, CUT_OFF) : WAIT;
+        if (xml === "partly") return !end ? WAIT : this.#quoted ? this.#asText : invalid(text, CUT_OFF);
         this.#body = new XmlCall(at);
       }
     }
@@ -83,8 +88,10 @@ export class TaggedCandidate implements Candidate {
 
   /** What is malformed ends at the next closing tag, wherever it stands. */
   #untilClose(text: string, reason: string, end: StreamEnd | undefined, from = this.#searchFrom): Verdict {
+    if (this.#quoted) return this.#asText;
     this.#searchFrom = from;
     const at = text.indexOf(this.#close, Math.max(from, this.#open.length));
+    if (this.#isStray && (at < 0 ? text.length : at) > MAX_STRAY_LENGTH) return this.#asText;
     if (at >= 0) {
       const raw = text.slice(0, at + this.#close.length);
       return invalid(raw, this.#reasonOf(text.slice(this.#open.length, at), raw, reason));
@@ -93,6 +100,10 @@ export class TaggedCandidate implements Candidate {
     this.#malformed = reason;
     this.#searchFrom = Math.max(from, text.length - this.#close.length + 1);
     return WAIT;
+  }
+
+  get #isStray(): boolean {
+    return this.#body === undefined || (this.#body instanceof XmlCall && this.#body.values.size === 0);
   }
 
   /** The JSON parser tells best what is wrong. */
@@ -106,10 +117,13 @@ export class TaggedCandidate implements Candidate {
 /** `<function=…>…</function>` with no tag before it; one after it is the call's too. */
 export class BareXmlCandidate implements Candidate {
   readonly #tools: DeclaredTools;
+  readonly #quoted: boolean;
   readonly #xml = new XmlCall(0);
 
-  constructor(tools: DeclaredTools) {
+  /** @param quoted A backtick stands before the tag: it is named, unless a whole call follows. */
+  constructor(tools: DeclaredTools, quoted: boolean) {
     this.#tools = tools;
+    this.#quoted = quoted;
   }
 
   feed(text: string, end?: StreamEnd): Verdict {
@@ -123,10 +137,18 @@ export class BareXmlCandidate implements Candidate {
     if (xml.name === undefined && (state === "malformed" || end)) return { kind: "text", end: 1 };
     if (state === "malformed") {
       const close = text.indexOf(FUNCTION_CLOSE, xml.at);
+      if (this.#isStray(close < 0 ? text.length : close)) return { kind: "text", end: 1 };
       const stop = close < 0 ? end && text.length : afterClose(text, close + FUNCTION_CLOSE.length, end);
       return stop === undefined ? WAIT : invalid(text.slice(0, stop), "expected <parameter= or </function>");
     }
-    return end ? invalid(text, CUT_OFF) : WAIT;
+    if (!end) return WAIT;
+    return this.#quoted ? { kind: "text", end: 1 } : invalid(text, CUT_OFF);
+  }
+
+  /** The tag is only named: nothing of a call follows it. */
+  #isStray(length: number): boolean {
+    if (this.#quoted) return true;
+    return this.#xml.values.size === 0 && (!this.#tools.has(this.#xml.name ?? "") || length > MAX_STRAY_LENGTH);
   }
 }
 

@@ -2,6 +2,7 @@
  * Finds tool calls in a stream of text, in all the forms that the served models write. Text around them is kept, byte
  * for byte, and held back no longer than it could still be the start of a call.
  */
+import { CodeBlocks } from "./code-blocks.js";
 import type { ToolDefinition } from "./messages.js";
 import type { Candidate, StreamEnd } from "./tool-call-candidate.js";
 import { BareJsonCandidate, FencedJsonCandidate, OPENING_FENCE, OPENING_FENCE_START } from "./tool-call-json.js";
@@ -35,23 +36,21 @@ const LONG_CALL_SHARE = 1 / 64;
 
 class Parser {
   readonly #tools: DeclaredTools;
-  readonly #openers: [tag: string, create: () => Candidate][];
+  readonly #openers: [tag: string, create: (quoted: boolean) => Candidate][];
   #text = "";
   #candidate: Candidate | undefined;
   /** How much of the text the candidate has seen. */
   #seen = 0;
-  /** The current line as far as it tells a fence: its first characters. */
-  #line = "";
+  /** Objects in a block of code are somebody's data. */
+  readonly #code = new CodeBlocks();
   #lastCharacter = "";
-  /** In a fenced block that holds no calls: objects in it are somebody's code. */
-  #inFence = false;
 
   constructor(tools: DeclaredTools) {
     this.#tools = tools;
     this.#openers = [
-      ["<tool_call>", () => new TaggedCandidate(tools, "tool_call")],
-      ["<tools>", () => new TaggedCandidate(tools, "tools")],
-      ["<function=", () => new BareXmlCandidate(tools)],
+      ["<tool_call>", (quoted) => new TaggedCandidate(tools, "tool_call", quoted)],
+      ["<tools>", (quoted) => new TaggedCandidate(tools, "tools", quoted)],
+      ["<function=", (quoted) => new BareXmlCandidate(tools, quoted)],
     ];
   }
 
@@ -96,19 +95,19 @@ class Parser {
   /** What the text's first character begins: a candidate, nothing, or it can't be told yet. */
   #start(): Candidate | "wait" | undefined {
     const text = this.#text;
+    const quoted = this.#lastCharacter === "`";
     switch (text[0]) {
       case "<": {
         const opener = this.#openers.find(([tag]) => text.startsWith(tag));
-        if (opener) return opener[1]();
+        if (opener) return opener[1](quoted);
         return this.#openers.some(([tag]) => tag.startsWith(text)) ? "wait" : undefined;
       }
       case "`":
-        if (this.#inFence || this.#line.trim() !== "") return undefined;
+        if (this.#code.inBlock || !this.#code.lineIsBlank) return undefined;
         if (OPENING_FENCE.test(text)) return new FencedJsonCandidate(this.#tools);
         return OPENING_FENCE_START.test(text) ? "wait" : undefined;
       default:
-        // In backticks it is quoted.
-        if (this.#inFence || this.#line.startsWith("```") || this.#lastCharacter === "`") return undefined;
+        if (this.#code.inBlock || this.#code.lineOpensBlock || quoted) return undefined;
         return new BareJsonCandidate(this.#tools);
     }
   }
@@ -118,24 +117,14 @@ class Parser {
     const last = parts.at(-1);
     if (last?.type === "text-delta") last.text += text;
     else parts.push({ type: "text-delta", text });
-    const lines = text.split("\n");
-    for (const [i, line] of lines.entries()) {
-      if (i > 0) this.#endLine();
-      if (this.#line.length < 8) this.#line = (this.#line + line.slice(0, 8)).trimStart();
-    }
+    this.#code.push(text);
     this.#lastCharacter = text.at(-1) ?? "";
     this.#text = this.#text.slice(length);
   }
 
-  #endLine(): void {
-    if (this.#line.startsWith("```")) this.#inFence = !this.#inFence;
-    this.#line = "";
-  }
-
   #consume(length: number): void {
     this.#lastCharacter = "";
-    // A call stands on this line: no fence begins here any more.
-    this.#line = "call";
+    this.#code.skip();
     this.#text = this.#text.slice(length);
   }
 }

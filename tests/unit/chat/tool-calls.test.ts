@@ -64,6 +64,16 @@ const accepted: [title: string, text: string, expected: Seen[]][] = [
   ["two objects in one fence", `\`\`\`json\n${readJson}\n${readJson}\n\`\`\`\n`, [read, read, "\n"]],
   ["a fence without a language", `\`\`\`\n${readJson}\n\`\`\``, [read]],
   ["bare JSON", readJson, [read]],
+  ["bare JSON after code on its line", `\`\`\`x\`\`\`: ${readJson}`, ["```x```: ", read]],
+  ["bare JSON after code on a line of its own", `\`\`\`x\`\`\`\n${readJson}`, ["```x```\n", read]],
+  ["bare JSON after a block of code", `~~~\n\`\`\`\n~~~\n${readJson}`, ["~~~\n```\n~~~\n", read]],
+  [
+    "bare JSON after an object that is broken off",
+    `{"a": {"b": 1}\n\nNow ${readJson}`,
+    ['{"a": {"b": 1}\n\nNow ', read],
+  ],
+  ["bare JSON after a string that is broken off", `{"a b\n${readJson}`, ['{"a b\n', read]],
+  ["a whole call between backticks", `\`<tool_call>${readJson}</tool_call>\``, ["`", read, "`"]],
   ["bare JSON after text on its line", `Sure: ${readJson} done`, ["Sure: ", read, " done"]],
   ["arguments before the name", '{"arguments": {"path": "a.ts"}, "name": "read_file"}', [read]],
   [
@@ -109,6 +119,25 @@ const keptAsText: [title: string, text: string][] = [
   ["a fenced object that is no call", '```json\n{"a": 1}\n```\n'],
   ["a call as an example in other code", `\`\`\`python\ncall = ${readJson}\n\`\`\`\n`],
   ["a call quoted in backticks", `Write \`${readJson}\`.`],
+  [
+    "a call in a block whose fence is longer than those in it",
+    `\`\`\`\`md\n\`\`\`json\n${readJson}\n\`\`\`\n\`\`\`\`\n`,
+  ],
+  [
+    "a call in a block after code on a line of its own",
+    `\`\`\`x\`\`\` is it.\n\n\`\`\`python\nx = ${readJson}\n\`\`\`\n`,
+  ],
+  ["a call in a block of tildes", `~~~\n${readJson}\n~~~\n`],
+  [
+    "a call in a block with a shorter fence and one with a word",
+    `\`\`\`\`\n\`\`\`\n\`\`\`\` x\n${readJson}\n\`\`\`\`\n`,
+  ],
+  ["a call around what was cut off", `{"a": [${readJson}`],
+  ["tags that are named", "Put calls in `<tool_call>` tags, or write `<function=name>` and then `</function>`."],
+  ["a quoted tag at the end", "Begin with `<tool_call>"],
+  ["a quoted call with dots in it", 'As `<tool_call>{"name": ...}</tool_call>`.'],
+  ["a function that is named", "Write <function=name> to begin a call. It ends with </function>, as you know."],
+  ["a tag that is named, and much after it", `Calls begin with <tool_call> and so on. ${"More. ".repeat(300)}`],
   ["a fence around a call and more", `\`\`\`json\n${readJson},\n${readJson}\n\`\`\`\n`],
   ["<tools> with something else", "<tools>none</tools>"],
   ["an unfinished object", '{"name": "read_'],
@@ -304,6 +333,19 @@ describe("tool calls in a stream", () => {
     const text = `<tool_call>${JSON.stringify({ name: "write_file", arguments: { path: "x", content } })}</tool_call>`;
     const pieces = text.match(/[\s\S]{1,4}/g) ?? [];
     expect(parse(pieces)).toEqual([{ name: "write_file", args: { path: "x", content } }]);
+  });
+
+  it("stays fast on what is nested and no call", () => {
+    for (const text of ['{"a":['.repeat(50_000), `${'{"a":'.repeat(50_000)}1${',"name":"x"}'.repeat(50_000)}`]) {
+      expect(parse([text])).toEqual([text]);
+      expect(parse(text.match(/[\s\S]{1,4000}/g) ?? [])).toEqual([text]);
+    }
+  });
+
+  it("holds no prose back for a tag that it names", () => {
+    const parser = createToolCallParser({ tools });
+    const pieces = ["`<tool_call>` tags ", "hold ", "calls"];
+    expect(see(pieces.flatMap((piece) => parser.push(piece)))).toEqual([pieces.join("")]);
   });
 
   it("gives every call its own id", () => {
