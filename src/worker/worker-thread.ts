@@ -36,11 +36,14 @@ interface Job {
   settle: () => void;
 }
 
+/** A timer that fires so late, in milliseconds, tells of a process that was held up or stopped, its threads perhaps too. */
+const STALL_MS = 1000;
+
 /** The job that the thread is at. */
 interface Running {
   id: number;
   job: Job;
-  timer: NodeJS.Timeout;
+  timer?: NodeJS.Timeout;
 }
 
 /**
@@ -99,12 +102,8 @@ export class WorkerThread {
     }
     const worker = this.#start();
     const id = this.#nextId++;
-    const { subject } = this.#options;
-    const timer = setTimeout(() => {
-      const seconds = Math.round(job.timeoutMs / 100) / 10;
-      void this.#end(new PunieError("MODEL_CORRUPT", `${subject}: not done after ${seconds} s; given up.`));
-    }, job.timeoutMs);
-    this.#running = { id, job, timer };
+    this.#running = { id, job };
+    this.#limit(this.#running);
     worker.ref();
     try {
       worker.postMessage({ id, ...job.message });
@@ -113,6 +112,22 @@ export class WorkerThread {
       this.#takeRunning()?.reject(error);
       this.#next();
     }
+  }
+
+  /** Gives the job up after its time. One that was answered while nobody could read the answer took no longer. */
+  #limit(running: Running): void {
+    const { timeoutMs } = running.job;
+    const due = performance.now() + timeoutMs;
+    running.timer = setTimeout(() => {
+      if (performance.now() - due > STALL_MS) return this.#limit(running);
+      // After the messages that wait to be read.
+      setImmediate(() => {
+        if (this.#running !== running) return;
+        const seconds = Math.round(timeoutMs / 100) / 10;
+        const message = `${this.#options.subject}: not done after ${seconds} s; given up.`;
+        void this.#end(new PunieError("MODEL_CORRUPT", message));
+      });
+    }, timeoutMs);
   }
 
   #giveUp(job: Job, reason: unknown): void {
