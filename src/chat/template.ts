@@ -16,6 +16,13 @@ const RENDER_TIMEOUT_MS = 5_000;
 /** A template that never says `tools` doesn't write them. */
 const NAMES_TOOLS = /\btools\b/;
 
+/** The template for requests with tools, where a model has one of its own, and where it lies beside chat_template.jinja. */
+const TOOL_USE = "tool_use";
+const TOOL_USE_FILE = join("additional_chat_templates", `${TOOL_USE}.jinja`);
+
+/** One that never says it takes the role for none, and would leave the turn out. */
+const NAMES_DEVELOPER = /\bdeveloper\b/;
+
 /** Special tokens that a template may write, by the names it knows them by. */
 const SPECIAL_TOKEN_NAMES = [
   "bos_token",
@@ -38,7 +45,7 @@ export interface ChatTemplateOptions {
 }
 
 interface FoundTemplate {
-  /** By name; `tool_use`, where there is one, is for requests with tools. */
+  /** `default`, and `TOOL_USE` where there is one. */
   byName: ReadonlyMap<string, string>;
   /** File it stands in, for messages. */
   source: string;
@@ -99,7 +106,7 @@ export class ChatTemplate {
       variables: plainJson({
         ...this.#specialTokens,
         ...options.variables,
-        messages: turns.map(withReasoningNames),
+        messages: turns.map(NAMES_DEVELOPER.test(template) ? withReasoningNames : forSystem),
         tools: tools ?? null,
         documents: null,
         add_generation_prompt: options.addGenerationPrompt ?? true,
@@ -116,7 +123,7 @@ export class ChatTemplate {
 }
 
 /**
- * Looks for chat_template.jinja, then tokenizer_config.json's `chat_template` (text or a named list), then
+ * Looks for chat_template.jinja (and one for tools in additional_chat_templates), then tokenizer_config.json's `chat_template` (text or a named list), then
  * chat_template.json. A model without one is no error until it is asked to render. Throws `MODEL_CORRUPT` for files
  * that can't be read.
  */
@@ -132,7 +139,12 @@ export async function loadChatTemplate(directory: string): Promise<ChatTemplate>
 async function fromJinjaFile(directory: string): Promise<FoundTemplate | undefined> {
   const source = "chat_template.jinja";
   const text = await readTextFile(join(directory, source), MAX_TEMPLATE_BYTES);
-  return text === undefined ? undefined : { byName: new Map([["default", text]]), source };
+  if (text === undefined) return undefined;
+  const withTools = await readTextFile(join(directory, TOOL_USE_FILE), MAX_TEMPLATE_BYTES);
+  return {
+    byName: new Map([["default", text], ...(withTools === undefined ? [] : [[TOOL_USE, withTools] as const])]),
+    source,
+  };
 }
 
 async function fromJsonFile(directory: string): Promise<FoundTemplate | undefined> {
@@ -158,7 +170,7 @@ function fromField(field: unknown, source: string, directory: string): FoundTemp
 }
 
 function pick(found: FoundTemplate, withTools: boolean): string | undefined {
-  return (withTools ? found.byName.get("tool_use") : undefined) ?? found.byName.get("default");
+  return (withTools ? found.byName.get(TOOL_USE) : undefined) ?? found.byName.get("default");
 }
 
 /** A token stands as text, or as an object with `content`. */
@@ -176,6 +188,11 @@ function specialTokensOf(config: Record<string, unknown>): Record<string, string
 function withReasoningNames(turn: ChatMessage): ChatMessage {
   const reasoning = turn.reasoning_content ?? turn.thinking ?? turn.reasoning;
   return typeof reasoning === "string" ? { thinking: reasoning, ...turn, reasoning_content: reasoning } : turn;
+}
+
+/** `developer` is OpenAI's newer name for the system's role. */
+function forSystem(turn: ChatMessage): ChatMessage {
+  return withReasoningNames(turn.role === "developer" ? { ...turn, role: "system" } : turn);
 }
 
 function plainJson(variables: Record<string, unknown>): string {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChatTemplate, loadChatTemplate } from "../../../src/chat/template.js";
@@ -37,6 +37,7 @@ const opened: ChatTemplate[] = [];
 async function directoryWith(files: Record<string, unknown>): Promise<string> {
   const directory = await temporaryDirectory("template");
   for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, name)), { recursive: true });
     await writeFile(join(directory, name), typeof content === "string" ? content : JSON.stringify(content));
   }
   return directory;
@@ -112,6 +113,16 @@ describe("templates", () => {
     expect(await template.render(user, { tools: goldens.snippetTools })).toBe("tools");
   });
 
+  it("may be a file with one for tools beside it", async () => {
+    const template = await templateWith({
+      "chat_template.jinja": "plain",
+      "additional_chat_templates/tool_use.jinja": "tools",
+      "additional_chat_templates/rag.jinja": "rag",
+    });
+    expect(await template.render(user)).toBe("plain");
+    expect(await template.render(user, { tools: goldens.snippetTools })).toBe("tools");
+  });
+
   it("refuse tools that they would never write", async () => {
     const template = await templateWith({ "chat_template.jinja": "{{ messages[0].content }}" });
     await expect(template.render(user, { tools: goldens.snippetTools })).rejects.toMatchObject({
@@ -119,6 +130,14 @@ describe("templates", () => {
       message: expect.stringContaining("the chat template (chat_template.jinja)"),
     });
     expect(await template.render(user, { tools: [] })).toBe("Hi");
+  });
+
+  it("see a developer's turn as the system's, unless they know the role", async () => {
+    const messages = [{ role: "developer", content: "Be brief." }];
+    const template = await templateWith({ "chat_template.jinja": "{{ messages[0].role }}" });
+    expect(await template.render(messages)).toBe("system");
+    const knowing = "{% if messages[0].role == 'developer' %}{{ messages[0].content }}{% endif %}";
+    expect(await (await templateWith({ "chat_template.jinja": knowing })).render(messages)).toBe("Be brief.");
   });
 
   it("see the caller's variables, and reasoning by both of its names", async () => {
