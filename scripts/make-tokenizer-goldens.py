@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the goldens of tests/unit/tokenizer and tests/unit/chat from Python's tokenizers and transformers.
 
-    python scripts/make-tokenizer-goldens.py        (after npm ci; tokenizers 0.23, transformers 5.23)
+    python scripts/make-tokenizer-goldens.py        (after npm ci; tokenizers 0.23, transformers 5.24)
 
 Random texts are made alike here and in tests/unit/tokenizer/random-texts.ts from a linear congruential generator, so
 that the fixture holds 32-bit hashes only.
@@ -270,6 +270,20 @@ SNIPPETS = [
     "{% for x in messages[0].missing %}a{% else %}none{% endfor %}{% for c in 'a👩' %}[{{ c }}]{% endfor %}{% for k in {'z': 1} %}{{ k }}{% endfor %}",
     "{{ 'a👩bc'[1:3] }}{{ 'abc'[::-1] }}{{ 'abc'[-1] }}{{ [1, 2, 3][-2:] }}{{ messages[0]['content'][2] }}{{ messages[9] is defined }}",
     "{{ 7.5 % 2 }} {{ -1 // 2 }} {{ 2 ** 3 }} {{ 1 + 1.0 }} {{ '%s' | length }} {{ 3 > 2 and 'b' > 'a' }} {{ not [] }}",
+    "{{ x | length }}{{ x | list }}{{ x | join(',') }}{{ x | upper }}{{ x | first }}{{ messages[0].x in ['a'] }}{{ x | default }}{{ none | d('d', true) }}{{ x is iterable }}|",
+    "{{ [] | first }}{{ [] | last }}{{ {'a': 1} | list }}{{ {'b': 1} | first }}{{ (1, 'a') | list }}{{ '' | first }}{{ messages[0][x] }}{{ messages[0][0] }}{{ [1, 2][true] }}|",
+    "{{ [3, 1, 2] | max }}{{ ['b', 'A'] | min }}{{ [1, 2.5] | sum }}{{ messages | sum(attribute='x', start=0) if false else 's' }}{{ 2.5 | round }}{{ 3.14159 | round(2) }}{{ 2.1 | round(method='ceil') }}",
+    "{{ [3, 'a', none] | map('string') | list }}{{ [' a '] | map('trim') | join }}{{ ['a', 'b'] | map('upper') | join('-') }}{{ ['ab'] | map('replace', 'a', 'c') | list }}{{ [[1, 2]] | map('first') | list }}",
+    "{{ messages | selectattr('role', 'in', ['assistant', 'tool']) | list | length }}{{ messages | rejectattr('role', 'ne', 'user') | list | length }}{{ messages | selectattr('x', 'defined') | list }}{{ [1, 0, 2] | select | list }}{{ [1, 2, 3] | reject('odd') | list }}{{ [1, 5] | select('gt', 3) | list }}",
+    "{{ messages | join(',', attribute='role') }}{{ [1.0, true, none] | join(' ') }}{{ 'abc' | join('-') }}{{ 'a😀' | reverse }}{{ '<a&\\'>' | e }}{{ \"it's o'clock (now)\" | title }}{{ 3 | replace('3', 4) }}",
+    "{{ '12abc' | int }}{{ ' 12 ' | int }}{{ '1_000' | int }}{{ '3.7' | int }}{{ 'x' | int(7) }}{{ none | int }}{{ '2.5' | float }}{{ true | int }}",
+    "{{ 5 is eq(5) }}{{ 5 is not eq 4 }}{{ 5 is in [5, 6] }}{{ 6 is divisibleby 3 }}{{ 6 is divisibleby(4) }}{{ 'a' is in 'abc' }}{{ 'y' if x is defined else 'n' }}{{ 3 is gt 2 and 2 is lt 3 }}{{ messages[0].role is equalto 'user' }}{{ [1] is sameas 1 }}",
+    "{{ 'ab' * 2 }}{{ [1] * 2 }}{{ true + 1 }}{{ [1, 2] < [1, 3] }}{{ none in [none] }}{{ 1 in [true] }}{{ 'role' not in messages[0] }}{{ x not in [1] }}",
+    "{{ 'a,b,c'.rsplit(',', 1) }}{{ 'abcb'.rfind('b') }}{{ 'a-b-c'.partition('-')[2] }}{{ 'a-b-c'.rpartition('-')[0] }}",
+    "{% for k, v in {'items': 1, 'get': 2}.items() %}{{ k }}{{ v }}{% endfor %}{{ {'keys': 3}.keys() | list }}{{ {'get': 4}.get('get') }}{{ {'items': 5}['items'] }}",
+    "{% if true %}\r\na\r\n{% endif %}\r\nb\rc\n{{ 'd' }}\r\n",
+    "{{ x | int }}",
+    "{{ 5 in 'a5' }}",
     "{{ raise_exception('no ' ~ messages[0].role) }}",
     "{{ messages[0].missing.deeper }}",
     "{% for i in range(1000000) %}x{% endfor %}",

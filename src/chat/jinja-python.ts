@@ -4,6 +4,8 @@
  * thread alone.
  */
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import { contains, FILTER_ALIASES, FILTERS, itemsOf, TEXT_FILTERS } from "./jinja-filters.js";
+import { installTests, TEST_FILTERS, testsAsFilters } from "./jinja-tests.js";
 import {
   ArrayValue,
   BooleanValue,
@@ -14,9 +16,11 @@ import {
   type JinjaValue,
   NullValue,
   StringValue,
+  TESTS,
+  UNDEFINED,
 } from "./jinja-values.js";
 import { installStringMethods } from "./python-strings.js";
-import { compareCodePoints, type JsonStyle, pythonEquals, pythonStr, toPythonJson } from "./python-text.js";
+import { comparePython, type JsonStyle, pythonEquals, pythonStr, toPythonJson } from "./python-text.js";
 import { strftime } from "./strftime.js";
 
 /** Jinja's sandbox, which transformers renders in, has the same. */
@@ -35,6 +39,8 @@ interface Node {
   value?: unknown;
   object?: Node;
   property?: Node;
+  /** Of a member: `a[b]`, not `a.b`. */
+  computed?: boolean;
   callee?: Node;
   args?: Node[];
   left?: Node;
@@ -104,24 +110,41 @@ function install(): void {
     if (operator === "~") {
       return new StringValue(pythonStr(this.evaluate(node.left, scope)) + pythonStr(this.evaluate(node.right, scope)));
     }
-    if (operator === "%" || (operator && operator in ORDERINGS)) {
-      const [left, right] = [this.evaluate(node.left, scope), this.evaluate(node.right, scope)];
-      if (operator === "%" && typeof left.value === "number" && typeof right.value === "number") {
-        return remainder(left, right);
-      }
-      if (operator !== "%" && typeof left.value === "string" && typeof right.value === "string") {
-        return new BooleanValue(ORDERINGS[operator]?.(compareCodePoints(left.value, right.value)) ?? false);
-      }
-      return evaluateBinaryExpression.call(this, { ...node, left: evaluated(left), right: evaluated(right) }, scope);
+    if (operator === undefined || operator === "and" || operator === "or") {
+      return evaluateBinaryExpression.call(this, node, scope);
     }
-    return evaluateBinaryExpression.call(this, node, scope);
+    const [left, right] = [this.evaluate(node.left, scope), this.evaluate(node.right, scope)];
+    if (operator === "in" || operator === "not in") {
+      return new BooleanValue(contains(right, left) === (operator === "in"));
+    }
+    if (operator in ORDERINGS) return new BooleanValue(ORDERINGS[operator]?.(comparePython(left, right)) ?? false);
+    if (operator === "%" && typeof left.value === "number" && typeof right.value === "number") {
+      return remainder(left, right);
+    }
+    if (operator === "*" && right.type === "IntegerValue" && left.type in REPEATED) {
+      return REPEATED[left.type]?.(left, right.value as number) as JinjaValue;
+    }
+    const known = { ...node, left: evaluated(asNumber(left)), right: evaluated(asNumber(right)) };
+    return evaluateBinaryExpression.call(this, known, scope);
   };
 
   inside.evaluateMemberExpression = function (node, scope) {
     const object = this.evaluate(node.object, scope);
     if (object.type === "UndefinedValue") throw new Error("reads an attribute of something undefined");
-    const property = node.property;
-    if (object.type !== "StringValue" || property?.type === "Identifier") {
+    const { property, computed } = node;
+    if (!computed && DICT_METHODS.has(property?.value) && object.type === "ObjectValue") {
+      // Jinja looks for an attribute first, and then for a key of that name.
+      return builtinOf(object, property?.value as string);
+    }
+    if (computed && property && property.type !== "SliceExpression") {
+      const key = asNumber(this.evaluate(property, scope));
+      if (!fitsKey(object, key)) return UNDEFINED;
+      const known = { ...node, object: evaluated(object), property: evaluated(key) };
+      if (object.type !== "StringValue" || key.type !== "IntegerValue") {
+        return evaluateMemberExpression.call(this, known, scope);
+      }
+    }
+    if (object.type !== "StringValue" || !computed) {
       return evaluateMemberExpression.call(this, { ...node, object: evaluated(object) }, scope);
     }
     // Python counts code points: index and slice the list of them.
@@ -132,7 +155,8 @@ function install(): void {
   };
 
   inside.applyFilter = function (operand, filter, scope) {
-    const name = (filter.type === "Identifier" ? filter.value : filter.callee?.value) as string;
+    const given = (filter.type === "Identifier" ? filter.value : filter.callee?.value) as string;
+    const name = FILTER_ALIASES[given] ?? given;
     const [args, named] = filter.args
       ? this.evaluateArguments(filter.args, scope)
       : [[], new Map<string, JinjaValue>()];
@@ -143,26 +167,68 @@ function install(): void {
         return new StringValue(pythonStr(operand));
       case "trim":
         return callMethod(operand, "strip", args, scope);
-      case "count":
-        return this.applyFilter(operand, { type: "Identifier", value: "length" }, scope);
-      case "first":
-      case "last":
-        if (typeof operand.value !== "string") break;
-        return new StringValue(Array.from(operand.value).at(name === "first" ? 0 : -1) ?? "");
-      case "list":
-        if (typeof operand.value !== "string") break;
-        return characters(operand);
+      case "replace":
+        return callMethod(
+          operand,
+          name,
+          args.map((arg, i) => (i < 2 ? new StringValue(pythonStr(arg)) : arg)),
+          scope,
+        );
     }
-    return applyFilter.call(this, operand, filter, scope);
+    const apply = (value: JinjaValue, other: string, values: JinjaValue[]) =>
+      this.applyFilter(value, filterNode(other, values), scope);
+    const wanted = TEST_FILTERS.get(name);
+    if (wanted !== undefined) return new BooleanValue(holds(operand, args) === wanted);
+    const result = FILTERS.get(name)?.(operand, { args, named, apply });
+    if (result) return result;
+    const text = TEXT_FILTERS.has(name) ? new StringValue(pythonStr(operand)) : operand;
+    return applyFilter.call(this, text, name === given ? filter : filterNode(name, args), scope);
   };
 
-  // One map, shared by all environments.
-  const tests = new Environment().tests as Map<string, (value: JinjaValue) => boolean>;
-  const isSequence = ({ value }: JinjaValue) => typeof value === "string" || Array.isArray(value);
-  tests.set("iterable", (value) => isSequence(value) || entriesOf(value) !== undefined);
-  tests.set("float", ({ type }) => type === "FloatValue");
-  tests.set("number", ({ value }) => typeof value === "number" || typeof value === "boolean");
+  installTests();
 }
+
+/** Whether a test, whose name is the first argument, holds. */
+function holds(value: JinjaValue, [name, other = UNDEFINED]: JinjaValue[]): boolean {
+  const test = TESTS.get(name ? pythonStr(name) : "");
+  if (!test) throw new Error(`knows no test '${name ? pythonStr(name) : ""}'`);
+  return test(value, other);
+}
+
+function filterNode(name: string, args: JinjaValue[]): Node {
+  const identifier = { type: "Identifier", value: name };
+  return args.length === 0 ? identifier : { type: "CallExpression", callee: identifier, args: args.map(evaluated) };
+}
+
+/** Methods of Python's dict that the library has. */
+const DICT_METHODS: ReadonlySet<unknown> = new Set(["get", "items", "keys", "values"]);
+
+function builtinOf(value: JinjaValue, name: string): JinjaValue {
+  return (value as unknown as { builtins: Map<string, JinjaValue> }).builtins.get(name) ?? UNDEFINED;
+}
+
+/** Whether such a key can be one: what can't is not there, and no error. */
+function fitsKey(object: JinjaValue, { type }: JinjaValue): boolean {
+  return type === "StringValue" || (type === "IntegerValue" && entriesOf(object) === undefined);
+}
+
+/** In Python a boolean counts. */
+function asNumber(value: JinjaValue): JinjaValue {
+  return value.type === "BooleanValue" ? new IntegerValue(Number(value.value)) : value;
+}
+
+const REPEATED: Record<string, (value: JinjaValue, times: number) => JinjaValue> = {
+  StringValue: ({ value }, times) => {
+    const text = value as string;
+    if (text.length * times > MAX_TEXT_LENGTH) throw new Error("makes too long a text");
+    return new StringValue(text.repeat(Math.max(0, times)));
+  },
+  ArrayValue: ({ value }, times) => {
+    const items = value as JinjaValue[];
+    if (items.length * times > MAX_ITEMS) throw new Error("makes too long a list");
+    return new ArrayValue(Array.from({ length: Math.max(0, times) }, () => items).flat());
+  },
+};
 
 /** A node whose value is known: what is evaluated here isn't evaluated again by the library. */
 const EVALUATED = "Evaluated";
@@ -171,8 +237,8 @@ function evaluated(value: JinjaValue): Node {
   return { type: EVALUATED, value };
 }
 
-function characters({ value }: JinjaValue): JinjaValue {
-  return new ArrayValue(Array.from(value as string, (character) => new StringValue(character)));
+function characters(text: JinjaValue): JinjaValue {
+  return new ArrayValue(itemsOf(text));
 }
 
 /** What each comparison asks of the sign of a difference. */
@@ -212,8 +278,9 @@ function iterated(value: JinjaValue): JinjaValue {
 }
 
 function callMethod(operand: JinjaValue, name: string, args: JinjaValue[], scope: Environment): JinjaValue {
-  const text = new StringValue(pythonStr(operand)) as unknown as { builtins: Map<string, JinjaValue> };
-  const method = text.builtins.get(name) as unknown as { value: (args: JinjaValue[], scope: unknown) => JinjaValue };
+  const method = builtinOf(new StringValue(pythonStr(operand)), name) as unknown as {
+    value: (args: JinjaValue[], scope: unknown) => JinjaValue;
+  };
   return method.value(args, scope);
 }
 
@@ -256,7 +323,8 @@ export function renderTemplate(template: string, variables: Record<string, unkno
     install();
     installed = true;
   }
-  const program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
+  const tokens = tokenize(template.replace(/\r\n?/g, "\n"), { lstrip_blocks: true, trim_blocks: true });
+  const program = parse(testsAsFilters(tokens));
   const scope = new Environment();
   for (const [name, value] of [
     ["true", true],

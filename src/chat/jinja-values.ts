@@ -25,6 +25,16 @@ export const FunctionValue = classOf<unknown>(() => null) as unknown as ValueCla
   (args: JinjaValue[], scope: unknown) => JinjaValue
 >;
 
+export const UNDEFINED = environment.lookupVariable("nothing") as unknown as JinjaValue;
+
+/** Jinja's tests by name, of all environments. */
+export const TESTS = environment.tests as unknown as Map<string, (value: JinjaValue, other: JinjaValue) => boolean>;
+
+/** Python's `bool`. */
+export function isTrue(value: JinjaValue): boolean {
+  return (value as unknown as { __bool__(): { value: boolean } }).__bool__().value;
+}
+
 /** The map behind a dict (or namespace, or keyword arguments), if that is what the value is. */
 export function entriesOf(value: JinjaValue): Map<string, JinjaValue> | undefined {
   return value.value instanceof Map ? value.value : undefined;

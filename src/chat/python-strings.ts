@@ -26,6 +26,14 @@ function strip(self: string, characters: JinjaValue | undefined, left: boolean, 
   return new StringValue(points.slice(start, end).join(""));
 }
 
+/** Before, at and after the separator; where there is none, all of it stands at one end. */
+function partition(self: string, at: number, separator: JinjaValue | undefined, first: boolean): JinjaValue {
+  const between = text(separator, "partition");
+  const none = first ? [self, "", ""] : ["", "", self];
+  const parts = at < 0 ? none : [self.slice(0, at), between, self.slice(at + between.length)];
+  return new ArrayValue(parts.map((part) => new StringValue(part)));
+}
+
 const METHODS: Record<string, Method> = {
   strip: (self, [characters]) => strip(self, characters, true, true),
   lstrip: (self, [characters]) => strip(self, characters, true, false),
@@ -59,6 +67,20 @@ const METHODS: Record<string, Method> = {
     // Python counts code points.
     return new IntegerValue(at < 0 ? -1 : Array.from(self.slice(0, at)).length);
   },
+  rfind: (self, [needle]) => {
+    const at = self.lastIndexOf(text(needle, "rfind"));
+    return new IntegerValue(at < 0 ? -1 : Array.from(self.slice(0, at)).length);
+  },
+  rsplit: (self, [separator, most]) => {
+    if (separator?.type !== "StringValue") throw new Error("rsplit() expects a separator");
+    const parts = self.split(text(separator, "rsplit"));
+    const limit = typeof most?.value === "number" && most.value >= 0 ? most.value : parts.length;
+    const first = Math.max(0, parts.length - 1 - limit);
+    const kept = [parts.slice(0, first + 1).join(separator.value as string), ...parts.slice(first + 1)];
+    return new ArrayValue(kept.map((part) => new StringValue(part)));
+  },
+  partition: (self, [separator]) => partition(self, self.indexOf(text(separator, "partition")), separator, true),
+  rpartition: (self, [separator]) => partition(self, self.lastIndexOf(text(separator, "rpartition")), separator, false),
   count: (self, [needle]) => {
     const part = text(needle, "count");
     return new IntegerValue(part === "" ? Array.from(self).length + 1 : self.split(part).length - 1);

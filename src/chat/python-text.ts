@@ -136,3 +136,29 @@ export function pythonEquals(a: JinjaValue, b: JinjaValue): boolean {
   if (numeric(a) && numeric(b)) return Number(a.value) === Number(b.value);
   return a.type === b.type && a.value === b.value;
 }
+
+/** The sign of Python's order of two numbers, texts or lists. Throws for what it doesn't order. */
+export function comparePython(a: JinjaValue, b: JinjaValue): number {
+  const [left, right] = [a.value, b.value];
+  if (typeof left === "string" && typeof right === "string") return compareCodePoints(left, right);
+  if (Array.isArray(left) && Array.isArray(right)) {
+    const other = right as JinjaValue[];
+    for (const [i, item] of (left as JinjaValue[]).entries()) {
+      if (i >= other.length) return 1;
+      if (!pythonEquals(item, other[i] as JinjaValue)) return comparePython(item, other[i] as JinjaValue);
+    }
+    return left.length - right.length;
+  }
+  const numeric = (value: unknown) => typeof value === "number" || typeof value === "boolean";
+  if (numeric(left) && numeric(right)) return Number(left) - Number(right);
+  const [first, second] = [a, b].map(({ type }) => type.replace(/Value$/, "").toLowerCase());
+  throw new Error(`compares a ${first} with a ${second}`);
+}
+
+/** Jinja's title case: what follows a space, a hyphen or an opening bracket is a word. */
+export function titleWords(text: string): string {
+  return text.replace(/[^-\s({[<]+/gu, (word) => {
+    const [first = "", ...rest] = word;
+    return first.toUpperCase() + rest.join("").toLowerCase();
+  });
+}
