@@ -6,8 +6,8 @@ import type { Tokenizer } from "../tokenizer/tokenizer.js";
 const END_OF_TURN_TOKENS = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>"];
 
 /**
- * The ids that the model's files name, and the end of turn that its template writes: a model's `eos_token_id` is often
- * its base model's end of text alone, which a chat never reaches.
+ * The ids that the model's files name, else the tokenizer's end of text, as in mlx-lm; and the end of turn that its
+ * template writes: a model's `eos_token_id` is often its base model's end of text alone, which a chat never reaches.
  */
 export async function endTokenIds(
   eosTokenIds: readonly number[],
@@ -15,8 +15,9 @@ export async function endTokenIds(
   tokenizer: Tokenizer,
 ): Promise<number[]> {
   const ids = new Set(eosTokenIds);
-  for (const token of END_OF_TURN_TOKENS) {
-    if (!template.text?.includes(token)) continue;
+  const ofTurn = END_OF_TURN_TOKENS.filter((token) => template.text?.includes(token));
+  const ofText = eosTokenIds.length === 0 && template.endOfText !== undefined ? [template.endOfText] : [];
+  for (const token of [...ofText, ...ofTurn]) {
     const [id, ...others] = await tokenizer.encode(token);
     if (id !== undefined && others.length === 0 && tokenizer.isSpecial(id)) ids.add(id);
   }

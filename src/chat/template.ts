@@ -78,6 +78,11 @@ export class ChatTemplate {
     return this.#found && pick(this.#found, false);
   }
 
+  /** tokenizer_config.json's `eos_token`. */
+  get endOfText(): string | undefined {
+    return this.#specialTokens.eos_token;
+  }
+
   /**
    * The prompt for these messages. Special tokens in it are text: encode it with `parseSpecial`.
    * Throws `INVALID_OPTION` for messages that are malformed or that the template refuses, and for tools that it never

@@ -22,17 +22,21 @@ const tokenId = z
   .int(tokenIdMessage)
   .min(0, tokenIdMessage)
   .max(MAX_TOKEN_ID, tokenIdMessage);
+const endToken = z.union([tokenId, z.array(tokenId).max(MAX_END_TOKENS)], { error: tokenIdMessage }).nullish();
 const endTokens = z.object(
-  { eos_token_id: z.union([tokenId, z.array(tokenId).max(MAX_END_TOKENS)], { error: tokenIdMessage }).nullish() },
+  { eos_token_id: endToken, text_config: z.object({ eos_token_id: endToken }).nullish() },
   { error: "expected an object" },
 );
 
-/** Every id that ends a text: `eos_token_id` of config.json and of generation_config.json, without repeats. */
+/**
+ * Every id that ends a text: `eos_token_id` of config.json and of generation_config.json, without repeats. Where the
+ * text model's settings stand in `text_config`, theirs too.
+ */
 export function readEosTokenIds(files: readonly { json: unknown; file: string }[]): number[] {
   const ids = files.flatMap(({ json, file }) => {
     if (json === undefined) return [];
-    const ends = parseWith(endTokens, json, file).eos_token_id;
-    return ends == null ? [] : ends;
+    const { eos_token_id: ends, text_config: text } = parseWith(endTokens, json, file);
+    return [ends, text?.eos_token_id].flatMap((given) => given ?? []);
   });
   return [...new Set(ids)];
 }
@@ -61,7 +65,8 @@ export function readGenerationDefaults(json: unknown, file: string): GenerationD
   const temperature = fields.do_sample === false ? 0 : fields.temperature;
   const defaults: GenerationDefaults = {};
   if (temperature != null) defaults.temperature = temperature;
-  if (fields.top_p != null) defaults.topP = fields.top_p;
+  // 0, as some files have it, would leave no token: they mean none of it.
+  if (fields.top_p) defaults.topP = fields.top_p;
   if (fields.top_k != null) defaults.topK = Math.floor(fields.top_k);
   if (fields.min_p != null) defaults.minP = fields.min_p;
   if (fields.repetition_penalty) defaults.repetitionPenalty = fields.repetition_penalty;

@@ -191,6 +191,15 @@ test("end tokens and sampling defaults come from both files", async () => {
   expect(model.generationDefaults).toEqual({ temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1.05 });
 });
 
+test("end tokens are also those of text_config, and a top_p of 0 says nothing", async () => {
+  await put("model.safetensors", tensors("model.norm.weight"));
+  await put("config.json", { ...CONFIG, text_config: { eos_token_id: [3] } });
+  await put("generation_config.json", { eos_token_id: 7, top_p: 0 });
+  const model = await openModelDirectory(directory);
+  expect(model.eosTokenIds).toEqual([3, 7]);
+  expect(model.generationDefaults).toEqual({});
+});
+
 test("a directory without config.json, a file and nothing at all are told apart", async () => {
   await expect(openModelDirectory(directory)).rejects.toMatchObject({ code: "MODEL_CORRUPT" });
   await put("file", Buffer.alloc(1));
