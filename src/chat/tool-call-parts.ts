@@ -1,5 +1,6 @@
 /** What a stream with tools consists of, and how a call's text becomes one of them. */
 import { randomBytes } from "node:crypto";
+import { parseExact } from "./exact-json.js";
 import { allowedTypes, isObject, schemaProblem } from "./json-schema.js";
 import type { ToolDefinition } from "./messages.js";
 
@@ -30,13 +31,17 @@ export class DeclaredTools {
 
   /** The part for a call written as JSON text `{"name": …, "arguments": …}`. */
   fromJson(json: string, raw: string): ToolCallPart {
-    let call: unknown;
+    let name: unknown;
+    let given: unknown;
     try {
-      call = JSON.parse(json);
+      given = parseExact(json, (call) => {
+        if (!isObject(call)) return undefined;
+        name = call.name;
+        return call.arguments;
+      });
     } catch (error) {
       return { type: "invalid-tool-call", raw, reason: `malformed JSON: ${(error as Error).message}` };
     }
-    const { name, arguments: given } = isObject(call) ? call : {};
     if (typeof name !== "string") return { type: "invalid-tool-call", raw, reason: "the call has no name" };
     // Some models write the arguments as JSON text.
     return this.#finish(name, typeof given === "string" ? parsedOr(given, given) : given, raw);
@@ -46,11 +51,11 @@ export class DeclaredTools {
   fromTexts(name: string, values: ReadonlyMap<string, string>, raw: string): ToolCallPart {
     const root = this.#parameters.get(name);
     const properties = isObject(root) && isObject(root.properties) ? root.properties : {};
-    const entries = [...values].map(([key, text]) => {
+    const members = [...values].map(([key, text]) => {
       const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
-      return [key, typedValue(text, schema, root)] as const;
+      return `${JSON.stringify(key)}:${typedJson(text, schema, root)}`;
     });
-    return this.#finish(name, Object.fromEntries(entries), raw);
+    return this.#finish(name, parseExact(`{${members.join(",")}}`), raw);
   }
 
   #finish(name: string, given: unknown, raw: string): ToolCallPart {
@@ -59,45 +64,56 @@ export class DeclaredTools {
       return { type: "invalid-tool-call", raw, reason: `unknown tool '${name}'; declared: ${known}` };
     }
     if (!isObject(given)) return { type: "invalid-tool-call", raw, reason: "the call has no arguments object" };
-    const reason = schemaProblem(given, this.#parameters.get(name));
+    const reason = schemaProblem(given, this.#parameters.get(name)) ?? sizeProblem(given);
     if (reason) return { type: "invalid-tool-call", raw, reason };
     return { type: "tool-call", id: `call_${randomBytes(12).toString("hex")}`, name, arguments: given };
   }
 }
 
 /** A type other than string is taken first where the text is one of its values; without a type, text is text. */
-function typedValue(text: string, schema: unknown, root: unknown): unknown {
-  const types = allowedTypes(schema, root);
-  for (const type of types) {
-    const value = readAs(type, text.trim());
-    if (value !== undefined && schemaProblem(value, schema, "") === undefined) return value;
+function typedJson(text: string, schema: unknown, root: unknown): string {
+  const trimmed = text.trim();
+  for (const type of allowedTypes(schema, root)) {
+    const json = jsonOf(type, trimmed);
+    const value = json === undefined ? undefined : parsedOr(json, undefined);
+    if (json !== undefined && value !== undefined && schemaProblem(value, schema, "") === undefined) return json;
   }
-  return text;
+  return JSON.stringify(text);
 }
 
-function readAs(type: string, text: string): unknown {
+/** The JSON that the text is of such a type, if it may be one. */
+function jsonOf(type: string, text: string): string | undefined {
   switch (type) {
     case "boolean":
       // Models trained on Python write its names.
-      return /^true$/i.test(text) ? true : /^false$/i.test(text) ? false : undefined;
+      return /^(true|false)$/i.test(text) ? text.toLowerCase() : undefined;
     case "null":
-      return /^(null|None)$/.test(text) ? null : undefined;
+      return /^(null|None)$/.test(text) ? "null" : undefined;
     case "integer":
-    case "number": {
-      const value = parsedOr(text, undefined);
-      return typeof value === "number" ? value : undefined;
-    }
+    case "number":
+      return /^[-\d]/.test(text) ? text : undefined;
     case "object":
     case "array":
-      return parsedOr(text, undefined);
+      return text;
     default:
       return undefined;
   }
 }
 
+/** JSON can't say a number that is larger than any. */
+function sizeProblem(value: unknown, place = "arguments"): string | undefined {
+  if (typeof value === "number" && !Number.isFinite(value)) return `${place}: the number is too large`;
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, item] of Object.entries(value)) {
+    const problem = sizeProblem(item, Array.isArray(value) ? `${place}[${key}]` : `${place}.${key}`);
+    if (problem) return problem;
+  }
+  return undefined;
+}
+
 function parsedOr(text: string, fallback: unknown): unknown {
   try {
-    return JSON.parse(text);
+    return parseExact(text);
   } catch {
     return fallback;
   }

@@ -1,5 +1,6 @@
 /** From the model's parts to OpenAI's `chat.completion` and `chat.completion.chunk`. */
 import { randomUUID } from "node:crypto";
+import { stringifyExact } from "../../chat/exact-json.js";
 import type { ServedPart, ServedToken, ServedUsage } from "../served-model.js";
 
 type FinishPart = Extract<ServedPart, { type: "finish" }>;
@@ -28,7 +29,7 @@ export function toUsage({ promptTokens, cachedTokens, completionTokens }: Served
 }
 
 function toCall({ id, name, arguments: values }: CallPart) {
-  return { id, type: "function" as const, function: { name, arguments: JSON.stringify(values) } };
+  return { id, type: "function" as const, function: { name, arguments: stringifyExact(values) } };
 }
 
 const encoder = new TextEncoder();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { stringifyExact } from "../../../src/chat/exact-json.js";
 import type { ToolDefinition } from "../../../src/chat/messages.js";
 import { createToolCallParser, type ToolCallPart } from "../../../src/chat/tool-calls.js";
 
@@ -220,6 +221,27 @@ describe("tool calls in a stream", () => {
           other: "5",
         },
       },
+    ]);
+  });
+
+  it("remembers integers that JavaScript rounds, and refuses numbers that JSON has not", () => {
+    const written = '{"limit":1234567890123456789,"where":{"a":[-98765432109876543210,1.5,"12345678901234567890"]}}';
+    const parameters =
+      '<parameter=limit>\n1234567890123456789\n</parameter><parameter=where>{"a":[-98765432109876543210,1.5,"12345678901234567890"]}</parameter>';
+    const texts = [
+      `{"name": "search", "arguments": ${written}}`,
+      JSON.stringify({ name: "search", arguments: written }),
+      `<function=search>${parameters}</function>`,
+    ];
+    for (const text of texts) {
+      const parser = createToolCallParser({ tools });
+      const [part] = [...parser.push(text), ...parser.end()];
+      if (part?.type !== "tool-call") throw new Error(JSON.stringify(part));
+      expect(stringifyExact(part.arguments)).toBe(written);
+      expect(part.arguments).toEqual(JSON.parse(written));
+    }
+    expect(parse(['{"name": "search", "arguments": {"where": {"a": [1e999]}}}'])).toMatchObject([
+      { reason: "arguments.where.a[0]: the number is too large" },
     ]);
   });
 
