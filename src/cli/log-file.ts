@@ -1,8 +1,9 @@
 /** The log of the long-running commands: a file, never stdout. */
-import { appendFileSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { appendFileSync, renameSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { PunieError } from "../errors.js";
+import { makeDirectory } from "../make-directory.js";
 
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -26,27 +27,28 @@ const FILES = 3;
 const NAME = "punie.log";
 
 /** Opens `punie.log`; full, it becomes `punie.log.1`, and that `punie.log.2`. The entries' level and time are in front. */
-export function openLogFile(options: LogFileOptions): Log {
+export async function openLogFile(options: LogFileOptions): Promise<Log> {
   const directory = resolve(options.directory ?? join(homedir(), ".punie", "logs"));
   const path = join(directory, NAME);
   const most = LOG_LEVELS.indexOf(options.level ?? levelOfEnvironment());
   const maxBytes = options.maxBytes ?? MAX_BYTES;
   let writable = true;
 
+  const giveUp = (error: unknown) => {
+    writable = false;
+    options.onUnwritable(`No log is written: ${(error as Error).message}. Choose another place with --log-dir.`);
+  };
   const attempt = (write: () => void) => {
     if (!writable) return;
     try {
       write();
     } catch (error) {
-      writable = false;
-      options.onUnwritable(`No log is written: ${(error as Error).message}. Choose another place with --log-dir.`);
+      giveUp(error);
     }
   };
 
-  attempt(() => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    appendFileSync(path, "", { mode: 0o600 });
-  });
+  await makeDirectory(directory, 0o700).catch(giveUp);
+  attempt(() => appendFileSync(path, "", { mode: 0o600 }));
   return (level, message) => {
     if (LOG_LEVELS.indexOf(level) > most) return;
     const line = `${new Date().toISOString()} ${level} ${oneLine(message)}\n`;

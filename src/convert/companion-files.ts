@@ -1,6 +1,7 @@
 /** The files beside the weights that a converted model needs: tokenizer, template, sampling defaults, how it pools. */
-import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
+import { copyFile, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectory } from "../make-directory.js";
 import { EMBEDDING_MARKS, POOLING_FILE } from "../models/embedding-model.js";
 import { isAbsent } from "../models/system-error.js";
 
@@ -20,6 +21,6 @@ export async function copyCompanions(from: string, to: string): Promise<void> {
 
 async function copyIfFile(from: string, to: string): Promise<void> {
   if (!(await stat(from)).isFile()) return;
-  await mkdir(dirname(to), { recursive: true });
+  await makeDirectory(dirname(to));
   await copyFile(from, to);
 }

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { PunieError } from "../errors.js";
+import { makeDirectory } from "../make-directory.js";
 import { syncDirectory } from "../models/manifest.js";
 import { isRunning } from "../models/running-process.js";
 import { errorCode } from "../models/system-error.js";
@@ -21,7 +22,7 @@ export async function requireAbsent(path: string): Promise<void> {
  */
 export async function fillDirectory<T>(path: string, write: (directory: string) => Promise<T>): Promise<T> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await removeLeftovers(path);
     const temporary = join(dirname(path), `${prefixOf(path)}${process.pid}-${randomUUID()}`);
     await mkdir(temporary);

@@ -1,6 +1,7 @@
-import { mkdir, open, rm, rmdir } from "node:fs/promises";
+import { open, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PunieError } from "../errors.js";
+import { makeDirectory } from "../make-directory.js";
 import { type Completeness, inspectModel } from "../models/completeness.js";
 import { acquireLock, clearDeadLock, type DirectoryLock } from "../models/directory-lock.js";
 import { type Manifest, PUNIE_DIRECTORY } from "../models/manifest.js";
@@ -171,7 +172,7 @@ async function fetchAndInstall(session: Session, plan: FilePlan, found: Complete
   tell(session, { type: "plan", repository, commit, path: directory, files, totalBytes, haveBytes });
 
   if (options.force) await rm(staging, { recursive: true, force: true });
-  await mkdir(staging, { recursive: true });
+  await makeDirectory(staging);
   const fetchedBytes = await fetchMissing(session, plan);
 
   const previous = "manifest" in found ? found.manifest : undefined;

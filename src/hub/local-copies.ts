@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
-import { copyFile, link, lstat, mkdir, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, lstat, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectory } from "../make-directory.js";
 import { hashFile } from "../models/file-hash.js";
 import type { Manifest } from "../models/manifest.js";
 import { directoryName } from "../models/model-name.js";
@@ -83,7 +84,7 @@ async function copyOrLink(source: string, target: string): Promise<void> {
 
 /** Puts a verified content in its place, by a rename: what a program has mapped is replaced, never written over. */
 export async function putInPlace(staging: string, content: Content, target: string, isLast: boolean): Promise<void> {
-  await mkdir(dirname(target), { recursive: true });
+  await makeDirectory(dirname(target));
   const source = verifiedPath(staging, content);
   if (isLast) return await rename(source, target);
   await copyOrLink(source, `${source}.copy`);

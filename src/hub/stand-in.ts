@@ -2,9 +2,10 @@
  * A stand-in for a model that is not here: its small files, and of its weights the headers, at the start of files that
  * are as long as the real ones and hold nothing else. It opens as the model would, and costs some hundred kilobytes.
  */
-import { mkdir, open, writeFile } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PunieError } from "../errors.js";
+import { makeDirectory } from "../make-directory.js";
 import { inspectModel } from "../models/completeness.js";
 import { errorCode } from "../models/system-error.js";
 import type { DownloadOptions } from "./download-options.js";
@@ -80,7 +81,7 @@ async function bringHeader(session: Session, commit: string, file: HubFile, dire
   const rest =
     isHeader && end > first.length ? await client.peekRange(commit, file, first.length, end) : Buffer.alloc(0);
   const path = join(directory, file.path);
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const handle = await open(path, "wx");
   try {
     await handle.write(first, 0, first.length, 0);

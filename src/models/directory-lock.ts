@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rm, stat, unlink, utimes } from "node:fs/promises";
+import { open, readFile, rm, stat, unlink, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PunieError } from "../errors.js";
+import { makeDirectory } from "../make-directory.js";
 import { isRunning, startTime } from "./running-process.js";
 import { errorCode, isAbsent } from "./system-error.js";
 
@@ -41,7 +42,7 @@ interface Holder {
  * @throws PunieError `DOWNLOAD_LOCKED`, saying who holds it.
  */
 export async function acquireLock(path: string, what: string): Promise<DirectoryLock> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const own: Holder = {
     id: randomUUID(),
     pid: process.pid,

@@ -1,6 +1,7 @@
-import { mkdir, open, rename } from "node:fs/promises";
+import { open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { makeDirectory } from "../make-directory.js";
 import type { FileHash } from "./file-hash.js";
 import { readJsonFile } from "./json-file.js";
 import { parseWith } from "./schema-error.js";
@@ -69,7 +70,7 @@ export async function writeManifest(directory: string, manifest: Manifest): Prom
 
 /** Writes a small file by way of a temporary one beside it: after a power cut it is the old or the new one, whole. */
 export async function writeFileDurably(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const temporary = `${path}.new`;
   const file = await open(temporary, "w");
   try {

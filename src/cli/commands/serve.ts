@@ -67,7 +67,7 @@ function hostNames(text: string, before: string[] = []): string[] {
 async function serve(flags: ServeFlags, signal: AbortSignal): Promise<void> {
   const { resolveModel } = await import("../../models/resolve-model.js");
   const resolved = await resolveModel(modelName(flags), { modelsDir: flags.modelsDir });
-  const log = openLog(flags);
+  const log = await openLog(flags);
   const { loadModel } = await import("../../api/load-model.js");
   const model = await loadModel(modelName(flags), { ...loadOptions(flags), signal });
   try {
@@ -105,8 +105,8 @@ async function serve(flags: ServeFlags, signal: AbortSignal): Promise<void> {
 }
 
 /** The log file, and the terminal for what somebody should see. */
-function openLog({ logDir, logLevel }: ServeFlags): Log {
-  const write = openLogFile({ directory: logDir, level: logLevel, onUnwritable: note });
+async function openLog({ logDir, logLevel }: ServeFlags): Promise<Log> {
+  const write = await openLogFile({ directory: logDir, level: logLevel, onUnwritable: note });
   return (level, message) => {
     write(level, message);
     if (level === "error" || level === "warn") note(message);
