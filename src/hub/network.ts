@@ -9,6 +9,7 @@ import { PunieError } from "../errors.js";
 import type { Environment } from "../models/places.js";
 import { BodyQueue } from "./body-queue.js";
 import type { HttpFetch, HttpRequest, HttpResponse } from "./http.js";
+import { ProxyError } from "./transient-error.js";
 
 // As undici's entry does it, with five more: a proxy's tunnel is made with it.
 BareDispatcher.prototype.connect = connect;
@@ -44,7 +45,31 @@ export function createFetch(env: Environment = process.env): { fetch: HttpFetch;
     httpsProxy,
     noProxy: env.no_proxy ?? env.NO_PROXY ?? "",
   });
-  return { fetch: (url, options) => send(agent, new URL(url), options), close: () => agent.destroy() };
+  const fetch: HttpFetch = async (url, options) => {
+    try {
+      return await send(agent, new URL(url), options);
+    } catch (error) {
+      throw proxyError(error, { HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy });
+    }
+  };
+  return { fetch, close: () => agent.destroy() };
+}
+
+/** The proxy that couldn't be reached, if it was one; else the error as it is. Its password is not shown. */
+function proxyError(error: unknown, proxies: Record<string, string>): unknown {
+  const { code, hostname, address, port } = error as {
+    code?: string;
+    hostname?: string;
+    address?: string;
+    port?: number;
+  };
+  for (const [name, text] of Object.entries(proxies)) {
+    if (text === "") continue;
+    const url = new URL(text);
+    const isIts = address === undefined ? hostname === url.hostname : String(port) === url.port;
+    if (code && isIts) return new ProxyError(`the proxy ${url.host} (${name}): ${code}`, { cause: error });
+  }
+  return error;
 }
 
 function send(agent: Dispatcher, url: URL, { headers, signal }: HttpRequest): Promise<HttpResponse> {

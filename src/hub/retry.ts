@@ -65,7 +65,7 @@ export async function withRetries<Result>(
 export function givenUp(error: TransientError): PunieError {
   const advice =
     error.code === "HUB_UNREACHABLE"
-      ? " Check the network (HTTPS_PROXY, HF_ENDPOINT) and run the same command again; a download goes on where it stopped."
+      ? " Check the network (HTTPS_PROXY, HF_ENDPOINT) and run the same command again: what has come is kept."
       : " Run the same command again later.";
   return new PunieError(error.code, `The Hub can't be reached or answers wrongly: ${error.message}.${advice}`, {
     cause: error,

@@ -15,9 +15,15 @@ export class TransientError extends Error {
   }
 }
 
+/** A proxy that can't be reached: its message says which. */
+export class ProxyError extends Error {
+  override readonly name = "ProxyError";
+}
+
 /** What a rejected `fetch` means: the caller's abort as it is, all else a transient error that says what failed. */
 export function networkError(error: unknown, host: string): unknown {
   if (error instanceof TransientError || !(error instanceof Error) || error.name === "AbortError") return error;
+  if (error instanceof ProxyError) return new TransientError(`${host}: ${error.message}`, { cause: error });
   const cause = error.cause as { code?: unknown; message?: unknown } | undefined;
   const detail = cause?.code ?? cause?.message ?? (error as { code?: unknown }).code ?? error.message;
   return new TransientError(`${host}: ${String(detail)}`, { cause: error });

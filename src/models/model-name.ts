@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { PunieError } from "../errors.js";
 import { DEFAULT_MODEL } from "./catalog.js";
 
@@ -10,7 +11,7 @@ const ACCEPTED = "'local', 'local:ORG/NAME', 'ORG/NAME', or a path that starts w
 const MAX_PART_LENGTH = 96;
 
 /**
- * Reads `local`, `local:ORG/NAME`, `ORG/NAME`, `./x`, `../x`, `~/x`, `/x` and `local:/x`.
+ * Reads `local`, `local:ORG/NAME`, `ORG/NAME`, `./x`, `../x`, `~/x`, `/x` and `local:/x`, and the `file:` URL of a path.
  *
  * @throws PunieError `INVALID_OPTION` when the text is none of these.
  */
@@ -19,6 +20,7 @@ export function parseModelName(text: string): ModelName {
   if (text === "local") return { kind: "repository", repository: DEFAULT_MODEL };
   if (name.includes("\0")) throw invalid(text, "it contains a NUL character");
   if (isPath(name)) return { kind: "path", path: name };
+  if (/^file:/i.test(name)) return { kind: "path", path: pathOfUrl(text, name) };
   const fault = repositoryNameFault(name);
   if (fault !== undefined) throw invalid(text, `${fault}${isUrl(name) || name === "" ? "" : pathHint(name)}`);
   return { kind: "repository", repository: name };
@@ -28,7 +30,7 @@ export function parseModelName(text: string): ModelName {
 export function repositoryFault(text: string): string | undefined {
   if (text === "local") return undefined;
   const name = text.startsWith("local:") ? text.slice("local:".length) : text;
-  return isPath(name) ? "it is a path" : repositoryNameFault(name);
+  return isPath(name) || /^file:/i.test(name) ? "it is a path" : repositoryNameFault(name);
 }
 
 /** The directory of a repository inside a models directory. Unique: the Hub allows no `--` in a name. */
@@ -44,6 +46,14 @@ export function repositoryOfDirectory(directory: string): string | undefined {
 
 function isPath(name: string): boolean {
   return name === "." || name === ".." || name === "~" || /^(\.{1,2}\/|~\/|\/)/.test(name);
+}
+
+function pathOfUrl(text: string, url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw invalid(text, `it is no URL of a file here (${(error as Error).message})`);
+  }
 }
 
 function isUrl(name: string): boolean {

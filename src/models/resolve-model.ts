@@ -46,8 +46,8 @@ export async function resolveModel(name?: string, options: ResolveOptions = {}):
   throw new ModelNotDownloadedError(repository, command, [modelsDir, cache], await pathAdvice(repository));
 }
 
-/** Somebody may have meant a path that reads like a name. */
-async function pathAdvice(repository: string): Promise<string | undefined> {
+/** Somebody may have meant a path that reads like a name: what to write for it, where there is one. */
+export async function pathAdvice(repository: string): Promise<string | undefined> {
   const isHere = await stat(repository).then(
     () => true,
     () => false,

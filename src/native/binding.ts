@@ -51,12 +51,24 @@ function versionIn(manifest: string): string {
 
 let loaded: NativeBinding | undefined;
 
+/** What PUNIE_CPU_KERNELS may name; what the processor lacks is as good as none. */
+const KERNELS = ["amx", "avx512", "avx2", "neon", "portable"];
+
+/** The addon itself takes a name that it doesn't know for none. */
+function checkKernels(wanted: string | undefined): void {
+  if (!wanted || KERNELS.includes(wanted)) return;
+  const expected = `expected one of ${KERNELS.join(", ")}, received ${JSON.stringify(wanted)}`;
+  throw new PunieError("INVALID_OPTION", `PUNIE_CPU_KERNELS: ${expected}.`);
+}
+
 /**
  * The addon, loaded on first use and then kept.
- * @throws PunieError `NATIVE_UNAVAILABLE`, with everything that was tried and what to do.
+ * @throws PunieError `NATIVE_UNAVAILABLE`, with everything that was tried and what to do; `INVALID_OPTION` for a
+ * PUNIE_CPU_KERNELS that names no kernels.
  */
 export function loadBinding(): NativeBinding {
   if (!loaded) {
+    checkKernels(process.env.PUNIE_CPU_KERNELS);
     const binding = openBinding(thisHost());
     // process.exit() would end the process under the models' threads, and crash once in a while.
     process.once("exit", () => binding.shutdown());

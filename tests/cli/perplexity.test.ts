@@ -39,7 +39,7 @@ describe("punie perplexity", () => {
 
   it.each([
     ["no file", 2, [], "missing required argument 'file'"],
-    ["a file that isn't there", 1, ["./absent.txt"], "<file> ./absent.txt: expected a text file"],
+    ["a file that isn't there", 1, ["./absent.txt"], "the file ./absent.txt: expected a text file"],
     [
       "a window past the context",
       2,

@@ -64,7 +64,14 @@ describe("proxies", () => {
 
   test("one that isn't there gives HUB_UNREACHABLE", async () => {
     const failing = downloadModel(NAME, setup.options({}, { HTTP_PROXY: "http://127.0.0.1:9" }));
-    await expect(failing).rejects.toMatchObject({ code: "HUB_UNREACHABLE" });
+    await expect(failing).rejects.toMatchObject({
+      code: "HUB_UNREACHABLE",
+      message: expect.stringContaining("the proxy 127.0.0.1:9 (HTTP_PROXY): ECONNREFUSED"),
+    });
+    const nameless = downloadModel(NAME, setup.options({}, { HTTP_PROXY: "http://user:secret@proxy.invalid:3128" }));
+    await expect(nameless).rejects.toMatchObject({
+      message: expect.stringMatching(/: the proxy proxy\.invalid:3128 \(HTTP_PROXY\): E[A-Z_]+\./),
+    });
   });
 });
 

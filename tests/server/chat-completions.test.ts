@@ -376,6 +376,19 @@ describe("an error of the model", () => {
     expect(await toldError(response)).toMatchObject({ message: "It is so.", code });
   });
 
+  it("of the model about an option names the field that a client knows", async () => {
+    const refused = new PunieError("INVALID_OPTION", 'logitBias[9]: expected token ids, received "9".');
+    const response = await ask(createHandler(new FakeModel([refused])));
+    expect([response.status, await toldError(response)]).toEqual([
+      400,
+      expect.objectContaining({
+        message: 'logit_bias[9]: expected token ids, received "9".',
+        param: "logit_bias[9]",
+        code: "invalid_value",
+      }),
+    ]);
+  });
+
   it("that is none of ours is logged, and told without its text", async () => {
     const logged: string[] = [];
     const model = new FakeModel([new Error("secret")]);

@@ -6,11 +6,11 @@ import { ModelNotDownloadedError } from "../../errors.js";
 import { formatBytes } from "../../format-bytes.js";
 import type { DownloadOptions } from "../../hub/download-options.js";
 import type { StandIn } from "../../hub/stand-in.js";
-import { resolveModel } from "../../models/resolve-model.js";
+import { pathAdvice, resolveModel } from "../../models/resolve-model.js";
 import { type CheckOptions, checkModel, type ModelCheck } from "../check-model.js";
 import { checkText } from "../check-text.js";
 import { importedDirectory } from "../imported-directory.js";
-import { answer, answerJson } from "../output.js";
+import { answer, answerJson, note } from "../output.js";
 
 export interface CheckFlags {
   modelsDir?: string;
@@ -40,8 +40,10 @@ async function findHere(name: string, { modelsDir, revision }: CheckFlags, signa
     if (source !== "gguf") return path;
     return await importedDirectory(path, { modelsDir, signal });
   } catch (error) {
-    if (error instanceof ModelNotDownloadedError) return undefined;
-    throw error;
+    if (!(error instanceof ModelNotDownloadedError)) throw error;
+    const advice = await pathAdvice(error.model);
+    if (advice !== undefined) note(advice);
+    return undefined;
   }
 }
 

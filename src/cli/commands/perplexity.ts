@@ -40,7 +40,7 @@ Examples:
 async function run(file: string, flags: PerplexityFlags, signal: AbortSignal): Promise<void> {
   const { loadModel } = await import("../../api/load-model.js");
   const { sequenceLength, stride, maxSequences } = flags;
-  const text = await readInputText("<file>", file);
+  const text = await readInputText("the file", file);
   const status = new StatusLine();
   status.show("Loading the model...");
   try {

@@ -19,7 +19,11 @@ export async function checkHub(endpoint: string, fetchHub: HttpFetch, timeoutMs 
     return { name: "hub", status: "warning", found, advice, values: { ...values, status: response.status } };
   } catch (error) {
     const found = `${endpoint} can't be reached: ${reason(error)}`;
-    const advice = "Models that are here run without it. Behind a proxy, set HTTPS_PROXY; for a mirror, HF_ENDPOINT.";
+    const way =
+      (error as Error).name === "ProxyError"
+        ? "Is that the proxy?"
+        : "Behind a proxy, set HTTPS_PROXY; for a mirror, HF_ENDPOINT.";
+    const advice = `Models that are here run without it. ${way}`;
     return { name: "hub", status: "warning", found, advice, values };
   }
 }
@@ -28,5 +32,6 @@ export async function checkHub(endpoint: string, fetchHub: HttpFetch, timeoutMs 
 function reason(error: unknown): string {
   const { name, message, cause, code } = error as Error & { code?: string };
   if (name === "TimeoutError") return "no answer in time";
+  if ((error as Error).name === "ProxyError") return message;
   return (cause instanceof Error && cause.message) || message || code || name;
 }

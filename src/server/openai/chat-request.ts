@@ -1,5 +1,6 @@
 /** From the body of `POST /v1/chat/completions` to a request of the model. */
 import type { z } from "zod";
+import { PunieError } from "../../errors.js";
 import { HttpError } from "../http-error.js";
 import type { ServedDefaults, ServedMessage, ServedRequest, ServedTool } from "../served-model.js";
 import { type ChatBody, type ChatBodyMessage, chatSchema } from "./chat-schema.js";
@@ -49,6 +50,34 @@ export function toServedRequest(body: ChatBody, defaults: ServedDefaults, signal
       logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     }),
   };
+}
+
+/** What the API's options are called in a body. */
+const FIELDS: Readonly<Record<string, string>> = {
+  maxTokens: "max_completion_tokens",
+  temperature: "temperature",
+  topP: "top_p",
+  topK: "top_k",
+  minP: "min_p",
+  repetitionPenalty: "repetition_penalty",
+  presencePenalty: "presence_penalty",
+  frequencyPenalty: "frequency_penalty",
+  logitBias: "logit_bias",
+  seed: "seed",
+  stop: "stop",
+  logprobs: "top_logprobs",
+  tools: "tools",
+  messages: "messages",
+};
+
+/** The model's own refusal of an option, such as a token id that it hasn't, by the name that the client knows it by. */
+export function fieldError(error: unknown): unknown {
+  if (!(error instanceof PunieError) || error.code !== "INVALID_OPTION") return error;
+  const [, option = "", place = ""] = /^(\w+)([^\s:]*): /.exec(error.message) ?? [];
+  const field = Object.hasOwn(FIELDS, option) ? FIELDS[option] : undefined;
+  if (field === undefined) return error;
+  const message = field + error.message.slice(option.length);
+  return new HttpError(400, message, { param: field + place, code: "invalid_value", cause: error });
 }
 
 type Present<T> = { [K in keyof T]?: NonNullable<T[K]> };

@@ -1,7 +1,7 @@
 import type { ServerContext } from "../context.js";
 import { eventStream } from "../event-stream.js";
 import { toHttpError } from "../http-error.js";
-import { parseChatBody, toServedRequest } from "../openai/chat-request.js";
+import { fieldError, parseChatBody, toServedRequest } from "../openai/chat-request.js";
 import { ChunkWriter, type Envelope, newEnvelope, toCompletion } from "../openai/chat-response.js";
 import type { ChatBody } from "../openai/chat-schema.js";
 import { readJson } from "../read-json.js";
@@ -27,17 +27,21 @@ export async function chatCompletions(request: Request, context: ServerContext):
 async function* inTurn(request: ServedRequest, id: string, context: ServerContext): AsyncGenerator<ServedPart> {
   const leave = await context.queue.enter(request.signal);
   const startedAt = performance.now();
+  let told = "not finished";
   try {
     for await (const part of context.model.stream(request)) {
       if (part.type === "finish") {
         const { promptTokens, completionTokens } = part.usage;
-        const ms = Math.round(performance.now() - startedAt);
-        context.log("info", `${id} ${part.finishReason}, ${promptTokens} + ${completionTokens} tokens in ${ms} ms`);
+        told = `${part.finishReason}, ${promptTokens} + ${completionTokens} tokens`;
       }
       yield part;
     }
+  } catch (error) {
+    throw fieldError(error);
   } finally {
     leave();
+    const why = told === "not finished" && request.signal.aborted ? ": given up by the client, or stopped" : "";
+    context.log("info", `${id} ${told}${why} in ${Math.round(performance.now() - startedAt)} ms`);
   }
 }
 

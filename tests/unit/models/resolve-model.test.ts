@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ModelNotDownloadedError } from "../../../src/errors.js";
 import { DEFAULT_MODEL } from "../../../src/models/catalog.js";
@@ -53,6 +54,13 @@ test("a name is the argument, else PUNIE_MODEL, else the default model", async (
   expect(await resolveModel("local:org/model", { env })).toMatchObject({ name: "org/model" });
   await expect(resolveModel(undefined, { env })).rejects.toMatchObject({ model: DEFAULT_MODEL });
   await expect(resolveModel("local", { env: set })).rejects.toMatchObject({ model: DEFAULT_MODEL });
+});
+
+test("takes the file: URL of a path, as import.meta.url gives it", async () => {
+  const path = await place(join(home, "a model"));
+  const url = pathToFileURL(path).href;
+  expect(await resolveModel(url, { env })).toEqual({ path, name: path, source: "path" });
+  await expect(resolveModel("file://host/x", { env })).rejects.toMatchObject({ code: "INVALID_OPTION" });
 });
 
 test("takes a whole snapshot of main from the Hugging Face cache", async () => {

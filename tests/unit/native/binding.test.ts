@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { PunieError } from "../../../src/errors.js";
-import { type BindingHost, fromNative, openBinding } from "../../../src/native/binding.js";
+import { type BindingHost, fromNative, loadBinding, openBinding } from "../../../src/native/binding.js";
 
 const PREBUILT = "/package/prebuilds/linux-x64/punie.node";
 const BUILT = "/package/build/native/punie.node";
@@ -130,4 +130,15 @@ describe("an error of the addon", () => {
     const error = new PunieError("OUT_OF_MEMORY", "m");
     expect(fromNative(error)).toBe(error);
   });
+});
+
+it("is not loaded for kernels that there are not", () => {
+  vi.stubEnv("PUNIE_CPU_KERNELS", "AVX2");
+  try {
+    expect(() => loadBinding()).toThrow(
+      'PUNIE_CPU_KERNELS: expected one of amx, avx512, avx2, neon, portable, received "AVX2".',
+    );
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
