@@ -25,9 +25,13 @@ export function convertCommand(): Command {
   return new Command("convert")
     .argument("<source>", "a model directory, a .gguf file, or the name of a downloaded model")
     .requiredOption("-o, --output <dir>", "the directory to make; it must not be there yet")
-    .addOption(new Option("--mode <mode>", "how weights are quantized (default: affine)").choices(QUANTIZATION_MODES))
-    .option("--bits <n>", "bits a weight: 2 3 4 5 6 8 for affine (default: 4)", positiveInteger)
-    .option("--group-size <n>", "weights that share a scale: 32 64 128 for affine (default: 64)", positiveInteger)
+    .addOption(
+      new Option("--mode <mode>", "how to quantize the weights (affine, where only bits or groups are given)").choices(
+        QUANTIZATION_MODES,
+      ),
+    )
+    .option("--bits <n>", "bits a weight: 2 3 4 5 6 8 for affine (else 4)", positiveInteger)
+    .option("--group-size <n>", "weights that share a scale: 32 64 128 for affine (else 64)", positiveInteger)
     .addOption(new Option("--mixed <recipe>", "more bits where they matter most").choices(MIXED_RECIPES))
     .addOption(
       new Option("--dtype <type>", "of what is not quantized, and of scales (default: the source's)").choices(
@@ -42,7 +46,7 @@ export function convertCommand(): Command {
 }
 
 const EXAMPLES = `
-Without --mode, --bits, --group-size or --mixed weights stay as they are: not quantized, or quantized as before.
+Weights are quantized when one of --mode, --bits, --group-size and --mixed is given; else they stay as they are.
 GGUF's Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and floats are carried over without loss; what its K types lose is told.
 
 Examples:
