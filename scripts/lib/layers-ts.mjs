@@ -7,6 +7,7 @@ import { filesUnder } from "./fingerprint.mjs";
 const MAY_IMPORT = {
   errors: [],
   "format-bytes": [],
+  "issue-text": [],
   "make-directory": [],
   "package-root": [],
   native: [],
@@ -29,7 +30,7 @@ const MAY_IMPORT = {
 };
 
 /** What knows nothing of the rest of src/. */
-const LEAVES = ["errors", "format-bytes", "make-directory", "package-root"];
+const LEAVES = ["errors", "format-bytes", "issue-text", "make-directory", "package-root"];
 
 /** The only files outside hub/ that may import it: what asks the Hub because the user said so. */
 const HUB_ENTRANCES = ["index", "cli/commands/download-model", "cli/commands/models-check", "cli/commands/doctor"];

@@ -1,6 +1,7 @@
 /** Messages and tools as callers may send them, checked and brought to the one form that templates read. */
 import { z } from "zod";
 import { PunieError } from "../errors.js";
+import { issueText } from "../issue-text.js";
 
 /** A call that an assistant turn made. `arguments` is an object here; callers may send its JSON text. */
 export interface ChatToolCall {
@@ -122,7 +123,7 @@ function check<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const path = (issue?.path ?? []).map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
-  throw new PunieError("INVALID_OPTION", `${name}${path}: ${issue?.message ?? "not valid"}.`);
+  throw new PunieError("INVALID_OPTION", `${name}${path}: ${issueText(issue)}.`);
 }
 
 function withoutNulls<T extends object>(value: T): Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { z } from "zod";
 import { PunieError } from "../errors.js";
+import { issueText } from "../issue-text.js";
 import type { FileHash } from "../models/file-hash.js";
 import { fetchRange, type RemoteFile } from "./fetch-range.js";
 import { hubError, type Subject } from "./hub-errors.js";
@@ -237,6 +238,6 @@ function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, subje
   const issue = result.error.issues[0];
   throw new PunieError(
     "HUB_CORRUPT",
-    `The Hub's answer about '${subject.repository}' is not understood: ${issue?.path.map(String).join(".")}: ${issue?.message}.`,
+    `The Hub's answer about '${subject.repository}' is not understood: ${issue?.path.map(String).join(".")}: ${issueText(issue)}.`,
   );
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { PunieError } from "../errors.js";
+import { issueText } from "../issue-text.js";
 
 /**
  * Checks untrusted JSON against a schema.
@@ -13,7 +14,7 @@ export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unkno
   const issue = result.error.issues[0];
   const path = issue?.path.length ? issue.path.map(String).join(".") : "the top level";
   const found = issue ? describe(valueAt(value, issue.path)) : "something else";
-  throw new PunieError("MODEL_CORRUPT", `${file}: ${path}: ${issue?.message ?? "unexpected value"}; found ${found}.`);
+  throw new PunieError("MODEL_CORRUPT", `${file}: ${path}: ${issueText(issue)}; found ${found}.`);
 }
 
 /** A value in an error message: short, and never an object's whole content. */

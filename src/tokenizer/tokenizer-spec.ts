@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { PunieError } from "../errors.js";
+import { issueText } from "../issue-text.js";
 import { readJsonObject } from "../models/json-file.js";
 import {
   type Component,
@@ -134,5 +135,5 @@ async function withConfiguredTokens(spec: TokenizerJson, directory: string): Pro
 
 function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0];
-  return issue ? `${issue.path.length > 0 ? `${issue.path.join(".")}: ` : ""}${issue.message}` : error.message;
+  return issue ? `${issue.path.length > 0 ? `${issue.path.join(".")}: ` : ""}${issueText(issue)}` : error.message;
 }

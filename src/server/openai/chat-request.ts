@@ -1,6 +1,7 @@
 /** From the body of `POST /v1/chat/completions` to a request of the model. */
 import type { z } from "zod";
 import { PunieError } from "../../errors.js";
+import { issueText } from "../../issue-text.js";
 import { HttpError } from "../http-error.js";
 import type { ServedDefaults, ServedMessage, ServedRequest, ServedTool } from "../served-model.js";
 import { type ChatBody, type ChatBodyMessage, chatSchema } from "./chat-schema.js";
@@ -23,7 +24,7 @@ function invalidBody(error: z.ZodError): HttpError {
     .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
     .join("");
   const where = param.replace(/^\./, "");
-  const message = where === "" ? "The body must be a JSON object." : `${where}: ${issue?.message}.`;
+  const message = where === "" ? "The body must be a JSON object." : `${where}: ${issueText(issue)}.`;
   return new HttpError(400, message, { param: where, code: "invalid_value", cause: error });
 }
 
