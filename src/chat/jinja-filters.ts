@@ -182,4 +182,4 @@ export const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
 export const FILTER_ALIASES: Readonly<Record<string, string>> = { count: "length", d: "default", e: "escape" };
 
 /** Filters of texts: other values are first made into one. */
-export const TEXT_FILTERS: ReadonlySet<string> = new Set(["upper", "lower", "capitalize", "trim", "replace", "indent"]);
+export const TEXT_FILTERS: ReadonlySet<string> = new Set(["upper", "lower", "capitalize", "indent"]);

@@ -4,6 +4,7 @@
  * thread alone.
  */
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import type { MarkedJson } from "./exact-json.js";
 import { contains, FILTER_ALIASES, FILTERS, itemsOf, TEXT_FILTERS } from "./jinja-filters.js";
 import { installTests, TEST_FILTERS, testsAsFilters } from "./jinja-tests.js";
 import {
@@ -314,10 +315,23 @@ function range(args: JinjaValue[]): JinjaValue {
   return new ArrayValue(Array.from({ length }, (_, i) => new IntegerValue(start + i * step)));
 }
 
+/** The value with Python's numbers in place of the texts that stand for them. */
+function exactNumbers(value: JinjaValue, mark: string): JinjaValue {
+  const entries = entriesOf(value);
+  if (entries) for (const [key, item] of entries) entries.set(key, exactNumbers(item, mark));
+  if (Array.isArray(value.value)) {
+    const items = value.value as JinjaValue[];
+    for (const [i, item] of items.entries()) items[i] = exactNumbers(item, mark);
+  }
+  if (typeof value.value !== "string" || !value.value.startsWith(mark)) return value;
+  const literal = value.value.slice(mark.length);
+  return /[.eE]/.test(literal) ? new FloatValue(Number(literal)) : new IntegerValue(BigInt(literal) as never);
+}
+
 let installed = false;
 
-/** The text of `template` for these variables. Throws `TemplateRaisedError`, or an `Error` that says what is wrong. */
-export function renderTemplate(template: string, variables: Record<string, unknown>, now: Date): string {
+/** The text of `template` for these variables, an object. Throws `TemplateRaisedError`, or an `Error` that says what is wrong. */
+export function renderTemplate(template: string, { json, mark }: MarkedJson, now: Date): string {
   if (!installed) {
     installStringMethods();
     install();
@@ -344,10 +358,11 @@ export function renderTemplate(template: string, variables: Record<string, unkno
   });
   call("strftime_now", ([format]) => new StringValue(strftime(now, format ? pythonStr(format) : "")));
   call("dict", (args) => args.at(-1) ?? new NullValue(null));
-  for (const [name, value] of Object.entries(variables)) {
+  for (const [name, value] of Object.entries(JSON.parse(json) as Record<string, unknown>)) {
     // A caller's variable may have the name of a global.
     scope.variables.delete(name);
-    scope.set(name, value);
+    const set = scope.set(name, value) as unknown as JinjaValue;
+    if (mark !== undefined) scope.variables.set(name, exactNumbers(set, mark) as never);
   }
   stepsLeft = MAX_STEPS;
   return (new Interpreter(scope).run(program) as unknown as JinjaValue).value as string;

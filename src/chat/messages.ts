@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { PunieError } from "../errors.js";
 import { issueText } from "../issue-text.js";
+import { parseExact } from "./exact-json.js";
 
 /** A call that an assistant turn made. `arguments` is an object here; callers may send its JSON text. */
 export interface ChatToolCall {
@@ -132,7 +133,7 @@ function withoutNulls<T extends object>(value: T): Record<string, unknown> {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExact(text);
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 /** Thread entry: renders chat templates, which are programs from strangers. */
 import { PunieError } from "../errors.js";
 import { serveRequests } from "../worker/serve-requests.js";
+import { markNumbers } from "./exact-json.js";
 import { renderTemplate, TemplateRaisedError } from "./jinja-python.js";
 
 export interface RenderRequest {
@@ -15,7 +16,7 @@ export interface RenderRequest {
 
 serveRequests<RenderRequest & { id: number }>(({ template, source, variables, now }) => {
   try {
-    return { value: renderTemplate(template, JSON.parse(variables), new Date(now)) };
+    return { value: renderTemplate(template, markNumbers(variables), new Date(now)) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof TemplateRaisedError) {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { PunieError } from "../errors.js";
 import { readJsonObject, readTextFile } from "../models/json-file.js";
 import { WorkerThread } from "../worker/worker-thread.js";
+import { stringifyExact } from "./exact-json.js";
 import { type ChatMessage, normalizeMessages, normalizeTools } from "./messages.js";
 import type { RenderRequest } from "./template-worker.js";
 
@@ -202,7 +203,7 @@ function forSystem(turn: ChatMessage): ChatMessage {
 
 function plainJson(variables: Record<string, unknown>): string {
   try {
-    return JSON.stringify(variables);
+    return stringifyExact(variables);
   } catch (error) {
     const message = `Messages, tools and variables must be plain JSON data: ${(error as Error).message}`;
     throw new PunieError("INVALID_OPTION", message, { cause: error });

@@ -1,5 +1,6 @@
 /** From the body of `POST /v1/chat/completions` to a request of the model. */
 import type { z } from "zod";
+import { parseExact } from "../../chat/exact-json.js";
 import { PunieError } from "../../errors.js";
 import { issueText } from "../../issue-text.js";
 import { HttpError } from "../http-error.js";
@@ -127,7 +128,7 @@ function parseArguments(given: string | Record<string, unknown>, param: string):
   if (typeof given !== "string") return given;
   if (given.trim() === "") return {};
   try {
-    const value: unknown = JSON.parse(given);
+    const value = parseExact(given);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
     // Told below, as what isn't an object is.

@@ -140,6 +140,19 @@ describe("templates", () => {
     expect(await (await templateWith({ "chat_template.jinja": knowing })).render(messages)).toBe("Be brief.");
   });
 
+  it("see numbers of a call's arguments as they were written, where JavaScript has none of the kind", async () => {
+    const template = await templateWith({
+      "chat_template.jinja":
+        "{{ messages[0].tool_calls[0].function.arguments | tojson }} {{ messages[0].tool_calls[0].function.arguments.a + 1 }}",
+    });
+    const written = '{"id":1234567890123456789,"a":1.0,"b":[-1e3,0.10,"2.0",7],"c":{"d":12345678901234567890}}';
+    const call = { id: "x", type: "function", function: { name: "f", arguments: written } };
+    // As Python's json module reads and writes it.
+    const text =
+      '{"id": 1234567890123456789, "a": 1.0, "b": [-1000.0, 0.1, "2.0", 7], "c": {"d": 12345678901234567890}} 2.0';
+    expect(await template.render([{ role: "assistant", content: "", tool_calls: [call] }])).toBe(text);
+  });
+
   it("see the caller's variables, and reasoning by both of its names", async () => {
     const text = "{{ enable_thinking }} {{ messages[0].thinking }} {{ messages[0].reasoning_content }}";
     const template = await templateWith({ "chat_template.jinja": text });
