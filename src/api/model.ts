@@ -200,6 +200,14 @@ export class Model {
     });
   }
 
+  /**
+   * The bytes that a token stands for, which may be part of a character only. Undefined for an id without a token, and
+   * for vocabularies whose tokens are not bytes.
+   */
+  tokenBytes(id: number): Uint8Array | undefined {
+    return this.#parts.tokenizer?.tokenBytes(id);
+  }
+
   /** The prompt that these messages become: what `generate` reads for `messages`. */
   applyChatTemplate(messages: readonly ChatMessageInput[], options: ApplyChatTemplateOptions = {}): Promise<string> {
     return this.#use(() => this.#parts.template.render(messages, options));

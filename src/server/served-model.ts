@@ -69,4 +69,6 @@ export interface ServedModel {
   readonly info?: Readonly<NamedModel>;
   readonly generationDefaults?: Readonly<ServedDefaults>;
   stream(request: ServedRequest): AsyncIterable<ServedPart>;
+  /** For log-probabilities, where a token may be part of a character. Default: its text's bytes. */
+  tokenBytes?(id: number): Uint8Array | undefined;
 }

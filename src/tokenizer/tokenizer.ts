@@ -2,7 +2,7 @@
 import { PunieError } from "../errors.js";
 import type { EncodeOptions, Encoder, LoadedTokenizer, OpenedTokenizer } from "./encoder.js";
 import { createStreamDecoder, type DecodeOptions, type StreamDecoder } from "./stream-decoder.js";
-import { isSpecialToken, tableSize } from "./token-table.js";
+import { isSpecialToken, tableSize, tokenBytes } from "./token-table.js";
 
 /** More than any context holds, and well below what would fill the memory of either encoder. */
 const MAX_TEXT_LENGTH = 2 ** 25;
@@ -51,6 +51,15 @@ export class Tokenizer {
   /** One token's text, as it would stand alone. */
   tokenText(id: number): string {
     return this.decode([id]);
+  }
+
+  /**
+   * The bytes that a token stands for, which may be part of a character only. Undefined for an id without a token, and
+   * for vocabularies whose tokens are not bytes.
+   */
+  tokenBytes(id: number): Uint8Array | undefined {
+    const { table, plan } = this.#loaded;
+    return plan.kind === "byte-level" ? tokenBytes(table, id)?.slice() : undefined;
   }
 
   /** A decoder for one sequence of ids as they come. */

@@ -101,6 +101,17 @@ describe("an answer as JSON", () => {
     expect(choice?.finish_reason).toBe("length");
   });
 
+  it("has the bytes of a token that is part of a character", async () => {
+    const model = Object.assign(new FakeModel(WITH_LOGPROBS), {
+      tokenBytes: (id: number) => (id === 8 ? Uint8Array.of(0xc3) : undefined),
+    });
+    const response = await ask(createHandler(model), { logprobs: true, top_logprobs: 1 });
+    const { choices } = (await response.json()) as { choices: { logprobs: unknown }[] };
+    expect(choices[0]?.logprobs).toMatchObject({
+      content: [{ bytes: [] }, { bytes: [0xc3], top_logprobs: [{ bytes: [0xc3] }] }, { bytes: [] }],
+    });
+  });
+
   it("has log-probabilities when they are asked for", async () => {
     const [choice] = (await answer(WITH_LOGPROBS, { logprobs: true, top_logprobs: 1 })).choices;
     expect(choice?.logprobs).toEqual({

@@ -34,17 +34,28 @@ function toCall({ id, name, arguments: values }: CallPart) {
 
 const encoder = new TextEncoder();
 
-function toToken(text: string | null, logprob: number) {
-  return { token: text ?? "", logprob, bytes: text === null ? null : [...encoder.encode(text)] };
-}
+/** Bytes of a token by its id. Undefined: those of its text. */
+type TokenBytes = (id: number) => Uint8Array | undefined;
 
-function toLogprobs(tokens: readonly ServedToken[]) {
-  return tokens.flatMap(({ text, logprob, top }) =>
+function toLogprobs(tokens: readonly ServedToken[], bytesOf: TokenBytes) {
+  const toToken = (id: number, text: string | null, logprob: number) => {
+    const bytes = text === null ? undefined : (bytesOf(id) ?? encoder.encode(text));
+    return { token: text ?? "", logprob, bytes: bytes === undefined ? null : [...bytes] };
+  };
+  return tokens.flatMap(({ id, text, logprob, top = [] }) =>
     logprob === undefined
       ? []
-      : [{ ...toToken(text, logprob), top_logprobs: (top ?? []).map((other) => toToken(other.text, other.logprob)) }],
+      : [
+          {
+            ...toToken(id, text, logprob),
+            top_logprobs: top.map((other) => toToken(other.id, other.text, other.logprob)),
+          },
+        ],
   );
 }
+
+/** Whether an answer comes with log-probabilities, and of what bytes. */
+type Logprobs = TokenBytes | false;
 
 /** A call that can't be made has no place in OpenAI's shape: its text stays text, so that nothing is lost. */
 function textOf(part: ServedPart): string | undefined {
@@ -59,11 +70,11 @@ function tokensOf(part: ServedPart): readonly ServedToken[] {
 /** Turns an answer's parts into chunks, one for one. */
 export class ChunkWriter {
   readonly #envelope: Envelope;
-  readonly #logprobs: boolean;
+  readonly #logprobs: Logprobs;
   readonly #includeUsage: boolean;
   #calls = 0;
 
-  constructor(envelope: Envelope, { logprobs, includeUsage }: { logprobs: boolean; includeUsage: boolean }) {
+  constructor(envelope: Envelope, { logprobs, includeUsage }: { logprobs: Logprobs; includeUsage: boolean }) {
     this.#envelope = envelope;
     this.#logprobs = logprobs;
     this.#includeUsage = includeUsage;
@@ -94,7 +105,8 @@ export class ChunkWriter {
   }
 
   #chunk(delta: object, finishReason: string | null = null, tokens: readonly ServedToken[] = []) {
-    const logprobs = this.#logprobs && tokens.length > 0 ? { content: toLogprobs(tokens), refusal: null } : null;
+    const bytesOf = this.#logprobs;
+    const logprobs = bytesOf && tokens.length > 0 ? { content: toLogprobs(tokens, bytesOf), refusal: null } : null;
     const choice = { index: 0, delta, logprobs, finish_reason: finishReason };
     // With include_usage every chunk has the field, as OpenAI documents it.
     return { ...this.#head(), choices: [choice], ...(this.#includeUsage ? { usage: null } : {}) };
@@ -102,7 +114,7 @@ export class ChunkWriter {
 }
 
 /** The whole answer as one `chat.completion`. */
-export async function toCompletion(envelope: Envelope, parts: AsyncIterable<ServedPart>, logprobs: boolean) {
+export async function toCompletion(envelope: Envelope, parts: AsyncIterable<ServedPart>, logprobs: Logprobs) {
   let content = "";
   let reasoning = "";
   const calls: CallPart[] = [];
@@ -126,7 +138,7 @@ export async function toCompletion(envelope: Envelope, parts: AsyncIterable<Serv
   const choice = {
     index: 0,
     message,
-    logprobs: logprobs ? { content: toLogprobs(tokens), refusal: null } : null,
+    logprobs: logprobs ? { content: toLogprobs(tokens, logprobs), refusal: null } : null,
     finish_reason: FINISH_REASONS[finish.finishReason],
   };
   return { ...envelope, object: "chat.completion", choices: [choice], usage: toUsage(finish.usage) };

@@ -19,7 +19,7 @@ export async function chatCompletions(request: Request, context: ServerContext):
   const envelope = newEnvelope(context.modelNames[0]);
   const asked = toServedRequest(body, context.model.generationDefaults ?? {}, signal);
   const parts = inTurn(asked, envelope.id, context);
-  if (!body.stream) return Response.json(await toCompletion(envelope, parts, body.logprobs === true));
+  if (!body.stream) return Response.json(await toCompletion(envelope, parts, logprobsOf(body, context)));
   return await streamed({ gone, body, envelope, parts, context, onCancel: () => reader.abort() });
 }
 
@@ -63,7 +63,7 @@ async function streamed({ gone, body, envelope, parts, context, onCancel }: Stre
   const first = parts.next();
   await Promise.race([first, delay(context.keepAliveMs)]);
   const writer = new ChunkWriter(envelope, {
-    logprobs: body.logprobs === true,
+    logprobs: logprobsOf(body, context),
     includeUsage: body.stream_options?.include_usage === true,
   });
   const produce = async (send: (data: string) => void) => {
@@ -83,6 +83,10 @@ async function streamed({ gone, body, envelope, parts, context, onCancel }: Stre
     }
   };
   return eventStream(produce, { keepAliveMs: context.keepAliveMs, onCancel });
+}
+
+function logprobsOf(body: ChatBody, { model }: ServerContext) {
+  return body.logprobs === true && ((id: number) => model.tokenBytes?.(id));
 }
 
 function errorText(error: unknown): string {

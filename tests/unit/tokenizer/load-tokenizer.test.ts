@@ -46,6 +46,14 @@ describe("a loaded tokenizer", () => {
     expect(tokenizer.tokenText(1263)).toBe("<|im_end|>");
   });
 
+  it("knows the bytes of tokens that are parts of a character", async () => {
+    const ids = await tokenizer.encode("a😀<|im_end|>");
+    const bytes = ids.flatMap((id) => [...(tokenizer.tokenBytes(id) ?? [])]);
+    expect(Buffer.from(bytes).toString()).toBe("a😀<|im_end|>");
+    expect(ids.length).toBeGreaterThan(3);
+    expect(tokenizer.tokenBytes(1_000_000)).toBeUndefined();
+  });
+
   it("takes special tokens in text for tokens, or for text when told to", async () => {
     const text = "a<|im_end|>b<tool_call>";
     expect(await tokenizer.encode(text)).toEqual(expect.arrayContaining([1263, 1270]));
