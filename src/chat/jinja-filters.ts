@@ -16,7 +16,7 @@ import { comparePython, pythonEquals, pythonStr, titleWords } from "./python-tex
 export interface FilterCall {
   args: JinjaValue[];
   named: ReadonlyMap<string, JinjaValue>;
-  apply: (operand: JinjaValue, name: string, args: JinjaValue[]) => JinjaValue;
+  apply: (operand: JinjaValue, name: string, args: JinjaValue[], named: ReadonlyMap<string, JinjaValue>) => JinjaValue;
 }
 
 /** Undefined: as the library does it. */
@@ -70,11 +70,14 @@ function choosing({ attributes, keeps }: { attributes: boolean; keeps: boolean }
 }
 
 function extreme(sign: 1 | -1): Filter {
-  return (operand, { named }) => {
-    const path = named.get("attribute");
+  return (operand, { args, named }) => {
+    const path = args[1] ?? named.get("attribute");
+    const asWritten = isTrue(args[0] ?? named.get("case_sensitive") ?? UNDEFINED);
     const key = (item: JinjaValue) => {
       const value = path ? attribute(item, path) : item;
-      return value.type === "StringValue" ? new StringValue((value.value as string).toLowerCase()) : value;
+      return value.type === "StringValue" && !asWritten
+        ? new StringValue((value.value as string).toLowerCase())
+        : value;
     };
     let best: JinjaValue | undefined;
     for (const item of itemsOf(operand)) {
@@ -99,20 +102,40 @@ function map(operand: JinjaValue, { args: [name, ...args], named, apply }: Filte
   if (operand.type === "UndefinedValue") return new ArrayValue([]);
   if (named.has("attribute")) return undefined;
   if (!name) throw new Error("map wants a filter or an attribute");
-  return new ArrayValue(itemsOf(operand).map((item) => apply(item, pythonStr(name), args)));
+  return new ArrayValue(itemsOf(operand).map((item) => apply(item, pythonStr(name), args, named)));
 }
 
-/** As Python rounds: a half goes to the even side. */
+/** As Python's `round` for the common method: an integer stays one, and what lies in the very middle goes to the even side. */
 function round(operand: JinjaValue, { args, named }: FilterCall): JinjaValue {
   if (!isNumber(operand)) throw new Error("rounds what is no number");
-  const scale = 10 ** Number((args[0] ?? named.get("precision"))?.value ?? 0);
-  const value = Number(operand.value) * scale;
+  const value = Number(operand.value);
+  const precision = Number((args[0] ?? named.get("precision"))?.value ?? 0);
   const method = args[1] ?? named.get("method");
   const how = method ? pythonStr(method) : "common";
-  if (how === "ceil" || how === "floor") return new FloatValue(Math[how](value) / scale);
-  const down = Math.floor(value);
-  const up = value - down > 0.5 || (value - down === 0.5 && down % 2 !== 0);
-  return new FloatValue((down + Number(up)) / scale);
+  const scale = 10 ** Math.abs(precision);
+  if (how === "ceil" || how === "floor") {
+    return new FloatValue(precision < 0 ? Math[how](value / scale) * scale : Math[how](value * scale) / scale);
+  }
+  const make = (rounded: number) =>
+    operand.type === "FloatValue" ? new FloatValue(rounded) : new IntegerValue(rounded);
+  if (precision < 0) return make(Number(roundedDigits(value / scale, 0)) * scale);
+  return make(Number.isInteger(value) ? value : Number(roundedDigits(value, Math.min(precision, MOST_DIGITS))));
+}
+
+/** Digits behind the point that a number is told with, for its true value: those beyond say whether it is a middle. */
+const MOST_DIGITS = 40;
+const TRUE_DIGITS = 100;
+
+function roundedDigits(value: number, digits: number): string {
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1e20) return String(value);
+  const exact = magnitude.toFixed(TRUE_DIGITS);
+  const kept = exact.length - (TRUE_DIGITS - digits);
+  const isMiddle = /^50*$/.test(exact.slice(kept));
+  const down = exact.slice(0, kept);
+  const isEven = /[02468]\.?$/.test(down);
+  const rounded = isMiddle && isEven ? down : magnitude.toFixed(digits);
+  return value < 0 ? `-${rounded}` : rounded;
 }
 
 /** Of a text, what Python's `int` or `float` reads: all of it, or the default. */
@@ -126,7 +149,7 @@ function toNumber(pattern: RegExp, make: (value: number) => JinjaValue): Filter 
   };
 }
 
-const FLOAT = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const FLOAT = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
 

@@ -5,11 +5,12 @@
  */
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import type { MarkedJson } from "./exact-json.js";
-import { contains, FILTER_ALIASES, FILTERS, itemsOf, TEXT_FILTERS } from "./jinja-filters.js";
+import { contains, FILTER_ALIASES, FILTERS, type FilterCall, itemsOf, TEXT_FILTERS } from "./jinja-filters.js";
 import { installTests, TEST_FILTERS, testsAsFilters } from "./jinja-tests.js";
 import {
   ArrayValue,
   BooleanValue,
+  DIGITS,
   entriesOf,
   FloatValue,
   FunctionValue,
@@ -176,14 +177,14 @@ function install(): void {
           scope,
         );
     }
-    const apply = (value: JinjaValue, other: string, values: JinjaValue[]) =>
-      this.applyFilter(value, filterNode(other, values), scope);
+    const apply: FilterCall["apply"] = (value, other, values, keywords) =>
+      this.applyFilter(value, filterNode(other, values, keywords), scope);
     const wanted = TEST_FILTERS.get(name);
     if (wanted !== undefined) return new BooleanValue(holds(operand, args) === wanted);
     const result = FILTERS.get(name)?.(operand, { args, named, apply });
     if (result) return result;
     const text = TEXT_FILTERS.has(name) ? new StringValue(pythonStr(operand)) : operand;
-    return applyFilter.call(this, text, name === given ? filter : filterNode(name, args), scope);
+    return applyFilter.call(this, text, name === given ? filter : filterNode(name, args, named), scope);
   };
 
   installTests();
@@ -196,9 +197,15 @@ function holds(value: JinjaValue, [name, other = UNDEFINED]: JinjaValue[]): bool
   return test(value, other);
 }
 
-function filterNode(name: string, args: JinjaValue[]): Node {
-  const identifier = { type: "Identifier", value: name };
-  return args.length === 0 ? identifier : { type: "CallExpression", callee: identifier, args: args.map(evaluated) };
+function filterNode(name: string, args: JinjaValue[], named: ReadonlyMap<string, JinjaValue>): Node {
+  const identifier = (value: string) => ({ type: "Identifier", value });
+  if (args.length === 0 && named.size === 0) return identifier(name);
+  const keywords = [...named].map(([key, value]) => ({
+    type: "KeywordArgumentExpression",
+    key: identifier(key),
+    value: evaluated(value),
+  }));
+  return { type: "CallExpression", callee: identifier(name), args: [...args.map(evaluated), ...keywords] };
 }
 
 /** Methods of Python's dict that the library has. */
@@ -325,7 +332,10 @@ function exactNumbers(value: JinjaValue, mark: string): JinjaValue {
   }
   if (typeof value.value !== "string" || !value.value.startsWith(mark)) return value;
   const literal = value.value.slice(mark.length);
-  return /[.eE]/.test(literal) ? new FloatValue(Number(literal)) : new IntegerValue(BigInt(literal) as never);
+  if (/[.eE]/.test(literal)) return new FloatValue(Number(literal));
+  const integer = new IntegerValue(Number(literal));
+  DIGITS.set(integer, literal);
+  return integer;
 }
 
 let installed = false;

@@ -40,17 +40,19 @@ export function installTests(): void {
   for (const [name, test] of OWN_TESTS) TESTS.set(name, test);
 }
 
-/** Filters that stand for a test with an argument: `is` and `is not`. No template can name them. */
+/** Filters that stand for a test with an argument, `is` and `is not`, by names that no template can write. */
+const IS = "is ";
+const IS_NOT = "is not";
 export const TEST_FILTERS: ReadonlyMap<string, boolean> = new Map([
-  ["is", true],
-  ["is not", false],
+  [IS, true],
+  [IS_NOT, false],
 ]);
 
 /** What comes after a test of no argument. */
 const NO_ARGUMENT = new Set(["else", "or", "and", "if", "is", "in", "not", "recursive"]);
 
 /**
- * `value is test(a)`, `value is test a` and `value is test [a]` as `value | is("test", a)`: both bind alike, and the
+ * `value is test(a)`, `value is test a.b` and `value is test [a]` as `value | is("test", a)`: both bind alike, and the
  * library's parser knows tests by their name alone.
  */
 export function testsAsFilters(tokens: readonly Token[]): Token[] {
@@ -79,19 +81,30 @@ function testAt(tokens: readonly Token[], i: number) {
   const name = tokens[at];
   if (name?.type !== "Identifier") return undefined;
   const next = tokens[at + 1];
-  const found = (first: number, end: number) => ({ name: name.value, filter: negated ? "is not" : "is", first, end });
+  const found = (first: number, end: number) => ({ name: name.value, filter: negated ? IS_NOT : IS, first, end });
   switch (next?.type) {
     case "OpenParen":
       return tokens[at + 2]?.type === "CloseParen" ? undefined : found(at + 2, closingOf(tokens, at + 1));
     case "OpenSquareBracket":
-      return found(at + 1, closingOf(tokens, at + 1) + 1);
+    case "OpenCurlyBracket":
+      return found(at + 1, endOfPostfix(tokens, closingOf(tokens, at + 1) + 1));
     case "NumericLiteral":
     case "StringLiteral":
-      return found(at + 1, at + 2);
+      return found(at + 1, endOfPostfix(tokens, at + 2));
     case "Identifier":
-      return NO_ARGUMENT.has(next.value) ? undefined : found(at + 1, at + 2);
+      return NO_ARGUMENT.has(next.value) ? undefined : found(at + 1, endOfPostfix(tokens, at + 2));
   }
   return undefined;
+}
+
+/** One past the members, items and calls that follow a value which ends at `end`. */
+function endOfPostfix(tokens: readonly Token[], end: number): number {
+  for (let at = end; ; ) {
+    const type = tokens[at]?.type;
+    if (type === "Dot") at += 2;
+    else if (type === "OpenSquareBracket" || type === "OpenParen") at = closingOf(tokens, at) + 1;
+    else return at;
+  }
 }
 
 function isWord(token: Token | undefined, word: string): boolean {

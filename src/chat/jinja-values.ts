@@ -25,6 +25,9 @@ export const FunctionValue = classOf<unknown>(() => null) as unknown as ValueCla
   (args: JinjaValue[], scope: unknown) => JinjaValue
 >;
 
+/** Of integers that JavaScript rounds: the digits that they were written in. */
+export const DIGITS = new WeakMap<JinjaValue, string>();
+
 export const UNDEFINED = environment.lookupVariable("nothing") as unknown as JinjaValue;
 
 /** Jinja's tests by name, of all environments. */

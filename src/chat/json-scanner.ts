@@ -22,6 +22,8 @@ export class JsonScanner {
   hasArguments = false;
   /** Where a line break or other control character stands in a string: no JSON, but the string goes on. */
   brokenAt: number | undefined;
+  /** Goes no further than where a string breaks, so that what follows isn't read for nothing. */
+  haltsAtBreak = false;
 
   readonly #containers: Container[] = [];
   #inString = false;
@@ -38,7 +40,7 @@ export class JsonScanner {
   }
 
   scan(text: string): ScanState {
-    while (this.state === "open" && this.at < text.length) {
+    while (this.state === "open" && this.at < text.length && !(this.haltsAtBreak && this.brokenAt !== undefined)) {
       if (this.#inString) this.#stringCharacter(text);
       else this.state = this.#outsideCharacter(text);
       if (this.state !== "malformed") this.at++;

@@ -1,5 +1,5 @@
 /** Values as Python writes them: `json.dumps`, `str` and `repr`, and `==`. */
-import { entriesOf, type JinjaValue } from "./jinja-values.js";
+import { DIGITS, entriesOf, type JinjaValue } from "./jinja-values.js";
 
 export interface JsonStyle {
   indent?: string | undefined;
@@ -79,10 +79,10 @@ function pythonRepr(value: JinjaValue): string {
 }
 
 /** Shortest digits that read back the same, as both languages have; the notation is Python's. */
-function pythonNumber({ type, value }: JinjaValue): string {
-  const number = value as number;
+function pythonNumber(value: JinjaValue): string {
+  const number = value.value as number;
   // From 1e21 on, where JavaScript writes an exponent, a number was a float in the JSON text.
-  if (type === "IntegerValue") return String(number);
+  if (value.type === "IntegerValue") return DIGITS.get(value) ?? String(number);
   if (Number.isNaN(number)) return "NaN";
   if (!Number.isFinite(number)) return number < 0 ? "-Infinity" : "Infinity";
   if (Object.is(number, -0)) return "-0.0";

@@ -17,6 +17,7 @@ const RENDER_TIMEOUT_MS = 5_000;
 /** A template that never says `tools` doesn't write them. */
 const NAMES_TOOLS = /\btools\b/;
 
+const DEFAULT = "default";
 /** The template for requests with tools, where a model has one of its own, and where it lies beside chat_template.jinja. */
 const TOOL_USE = "tool_use";
 const TOOL_USE_FILE = join("additional_chat_templates", `${TOOL_USE}.jinja`);
@@ -45,27 +46,29 @@ export interface ChatTemplateOptions {
   now?: Date | undefined;
 }
 
-interface FoundTemplate {
-  /** `default`, and `TOOL_USE` where there is one. */
-  byName: ReadonlyMap<string, string>;
-  /** File it stands in, for messages. */
+/** A template's text, and the file that it stands in, for messages. */
+interface TemplateText {
+  text: string;
   source: string;
 }
 
+/** A model's templates: `default`, and `TOOL_USE` where there is one. */
+type Templates = ReadonlyMap<string, TemplateText>;
+
 export class ChatTemplate {
   readonly #thread: WorkerThread;
-  readonly #found: FoundTemplate | undefined;
+  readonly #found: Templates | undefined;
   readonly #specialTokens: Record<string, string>;
   readonly #directory: string;
 
-  constructor(directory: string, found: FoundTemplate | undefined, specialTokens: Record<string, string>) {
+  constructor(directory: string, found: Templates | undefined, specialTokens: Record<string, string>) {
     this.#directory = directory;
     this.#found = found;
     this.#specialTokens = specialTokens;
     this.#thread = new WorkerThread({
       entry: "chat/template-worker.js",
       heapMiB: HEAP_MIB,
-      subject: `The chat template (${found?.source ?? "none"}) of ${directory}`,
+      subject: `The chat template (${found?.get(DEFAULT)?.source ?? "none"}) of ${directory}`,
     });
   }
 
@@ -76,7 +79,7 @@ export class ChatTemplate {
 
   /** The template's text for requests without tools. */
   get text(): string | undefined {
-    return this.#found && pick(this.#found, false);
+    return this.#found?.get(DEFAULT)?.text;
   }
 
   /** tokenizer_config.json's `eos_token`. */
@@ -92,27 +95,27 @@ export class ChatTemplate {
   async render(messages: unknown, options: ChatTemplateOptions = {}): Promise<string> {
     const turns = normalizeMessages(messages);
     const tools = options.tools && options.tools.length > 0 ? normalizeTools(options.tools) : undefined;
-    const template = this.#found && pick(this.#found, tools !== undefined);
-    if (!this.#found || template === undefined) {
+    const template = (tools && this.#found?.get(TOOL_USE)) ?? this.#found?.get(DEFAULT);
+    if (template === undefined) {
       throw new PunieError(
         "MODEL_UNSUPPORTED",
         `${this.#directory} has no chat template, so it takes no messages. Give it raw text: --raw, or prompt in the API.`,
       );
     }
-    if (tools && !NAMES_TOOLS.test(template)) {
+    if (tools && !NAMES_TOOLS.test(template.text)) {
       throw new PunieError(
         "INVALID_OPTION",
-        `tools: the chat template (${this.#found.source}) of ${this.#directory} has no place for them: ` +
+        `tools: the chat template (${template.source}) of ${this.#directory} has no place for them: ` +
           "the model would never see them. Leave them out, or take a model that knows tools.",
       );
     }
     const request: RenderRequest = {
-      template,
-      source: this.#found.source,
+      template: template.text,
+      source: template.source,
       variables: plainJson({
         ...this.#specialTokens,
         ...options.variables,
-        messages: turns.map(NAMES_DEVELOPER.test(template) ? withReasoningNames : forSystem),
+        messages: turns.map(NAMES_DEVELOPER.test(template.text) ? withReasoningNames : forSystem),
         tools: tools ?? null,
         documents: null,
         add_generation_prompt: options.addGenerationPrompt ?? true,
@@ -142,41 +145,38 @@ export async function loadChatTemplate(directory: string): Promise<ChatTemplate>
   return new ChatTemplate(directory, found, specialTokensOf(config));
 }
 
-async function fromJinjaFile(directory: string): Promise<FoundTemplate | undefined> {
-  const source = "chat_template.jinja";
-  const text = await readTextFile(join(directory, source), MAX_TEMPLATE_BYTES);
-  if (text === undefined) return undefined;
-  const withTools = await readTextFile(join(directory, TOOL_USE_FILE), MAX_TEMPLATE_BYTES);
-  return {
-    byName: new Map([["default", text], ...(withTools === undefined ? [] : [[TOOL_USE, withTools] as const])]),
-    source,
-  };
+async function fromJinjaFile(directory: string): Promise<Templates | undefined> {
+  const found = new Map<string, TemplateText>();
+  for (const [name, source] of [
+    [DEFAULT, "chat_template.jinja"],
+    [TOOL_USE, TOOL_USE_FILE],
+  ] as const) {
+    const text = await readTextFile(join(directory, source), MAX_TEMPLATE_BYTES);
+    if (text !== undefined) found.set(name, { text, source });
+  }
+  return found.has(DEFAULT) ? found : undefined;
 }
 
-async function fromJsonFile(directory: string): Promise<FoundTemplate | undefined> {
+async function fromJsonFile(directory: string): Promise<Templates | undefined> {
   const source = "chat_template.json";
   const json = await readJsonObject(join(directory, source), MAX_TEMPLATE_BYTES);
   return fromField(json?.chat_template, source, directory);
 }
 
 /** A template's text, or a list of `{name, template}`. */
-function fromField(field: unknown, source: string, directory: string): FoundTemplate | undefined {
+function fromField(field: unknown, source: string, directory: string): Templates | undefined {
   if (field === undefined || field === null) return undefined;
-  if (typeof field === "string") return { byName: new Map([["default", field]]), source };
-  const byName = new Map<string, string>();
+  if (typeof field === "string") return new Map([[DEFAULT, { text: field, source }]]);
+  const found = new Map<string, TemplateText>();
   for (const entry of Array.isArray(field) ? (field as unknown[]) : []) {
     const { name, template } = (entry ?? {}) as { name?: unknown; template?: unknown };
-    if (typeof name === "string" && typeof template === "string") byName.set(name, template);
+    if (typeof name === "string" && typeof template === "string") found.set(name, { text: template, source });
   }
-  if (!byName.has("default")) {
+  if (!found.has(DEFAULT)) {
     const expected = "expected text, or a list of {name, template} with one named default";
     throw new PunieError("MODEL_CORRUPT", `${source} in ${directory}: chat_template: ${expected}.`);
   }
-  return { byName, source };
-}
-
-function pick(found: FoundTemplate, withTools: boolean): string | undefined {
-  return (withTools ? found.byName.get(TOOL_USE) : undefined) ?? found.byName.get("default");
+  return found;
 }
 
 /** A token stands as text, or as an object with `content`. */

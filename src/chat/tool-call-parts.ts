@@ -31,17 +31,13 @@ export class DeclaredTools {
 
   /** The part for a call written as JSON text `{"name": …, "arguments": …}`. */
   fromJson(json: string, raw: string): ToolCallPart {
-    let name: unknown;
-    let given: unknown;
+    let call: unknown;
     try {
-      given = parseExact(json, (call) => {
-        if (!isObject(call)) return undefined;
-        name = call.name;
-        return call.arguments;
-      });
+      call = parseExact(json, "arguments");
     } catch (error) {
       return { type: "invalid-tool-call", raw, reason: `malformed JSON: ${(error as Error).message}` };
     }
+    const { name, arguments: given } = isObject(call) ? call : {};
     if (typeof name !== "string") return { type: "invalid-tool-call", raw, reason: "the call has no name" };
     // Some models write the arguments as JSON text.
     return this.#finish(name, typeof given === "string" ? parsedOr(given, given) : given, raw);
@@ -55,7 +51,7 @@ export class DeclaredTools {
       const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
       return `${JSON.stringify(key)}:${typedJson(text, schema, root)}`;
     });
-    return this.#finish(name, parseExact(`{${members.join(",")}}`), raw);
+    return this.#finish(name, parsedOr(`{${members.join(",")}}`, undefined), raw);
   }
 
   #finish(name: string, given: unknown, raw: string): ToolCallPart {
@@ -64,7 +60,7 @@ export class DeclaredTools {
       return { type: "invalid-tool-call", raw, reason: `unknown tool '${name}'; declared: ${known}` };
     }
     if (!isObject(given)) return { type: "invalid-tool-call", raw, reason: "the call has no arguments object" };
-    const reason = schemaProblem(given, this.#parameters.get(name)) ?? sizeProblem(given);
+    const reason = sizeProblem(given) ?? schemaProblem(given, this.#parameters.get(name));
     if (reason) return { type: "invalid-tool-call", raw, reason };
     return { type: "tool-call", id: `call_${randomBytes(12).toString("hex")}`, name, arguments: given };
   }
@@ -100,13 +96,23 @@ function jsonOf(type: string, text: string): string | undefined {
   }
 }
 
-/** JSON can't say a number that is larger than any. */
-function sizeProblem(value: unknown, place = "arguments"): string | undefined {
-  if (typeof value === "number" && !Number.isFinite(value)) return `${place}: the number is too large`;
-  if (typeof value !== "object" || value === null) return undefined;
-  for (const [key, item] of Object.entries(value)) {
-    const problem = sizeProblem(item, Array.isArray(value) ? `${place}[${key}]` : `${place}.${key}`);
-    if (problem) return problem;
+/** Nested deeper than any tool's arguments: what walks through them has only so much stack. */
+const MAX_DEPTH = 256;
+
+/** What JSON can't say, a number that is larger than any, and what is too deep. */
+function sizeProblem(arguments_: unknown): string | undefined {
+  let level: [place: string, value: unknown][] = [["arguments", arguments_]];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return `arguments: nested deeper than ${MAX_DEPTH} levels`;
+    const next: typeof level = [];
+    for (const [place, value] of level) {
+      if (typeof value === "number" && !Number.isFinite(value)) return `${place}: the number is too large`;
+      if (typeof value !== "object" || value === null) continue;
+      for (const [key, item] of Object.entries(value)) {
+        next.push([Array.isArray(value) ? `${place}[${key}]` : `${place}.${key}`, item]);
+      }
+    }
+    level = next;
   }
   return undefined;
 }

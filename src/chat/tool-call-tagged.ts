@@ -91,7 +91,7 @@ export class TaggedCandidate implements Candidate {
     if (this.#quoted) return this.#asText;
     this.#searchFrom = from;
     const at = text.indexOf(this.#close, Math.max(from, this.#open.length));
-    if (this.#isStray && (at < 0 ? text.length : at) > MAX_STRAY_LENGTH) return this.#asText;
+    if (this.#isStray && closingPlace(text, at, this.#close) > MAX_STRAY_LENGTH) return this.#asText;
     if (at >= 0) {
       const raw = text.slice(0, at + this.#close.length);
       return invalid(raw, this.#reasonOf(text.slice(this.#open.length, at), raw, reason));
@@ -103,7 +103,7 @@ export class TaggedCandidate implements Candidate {
   }
 
   get #isStray(): boolean {
-    return this.#body === undefined || (this.#body instanceof XmlCall && this.#body.values.size === 0);
+    return this.#body === undefined || (this.#body instanceof XmlCall && !this.#body.hasParameter);
   }
 
   /** The JSON parser tells best what is wrong. */
@@ -137,7 +137,7 @@ export class BareXmlCandidate implements Candidate {
     if (xml.name === undefined && (state === "malformed" || end)) return { kind: "text", end: 1 };
     if (state === "malformed") {
       const close = text.indexOf(FUNCTION_CLOSE, xml.at);
-      if (this.#isStray(close < 0 ? text.length : close)) return { kind: "text", end: 1 };
+      if (this.#isStray(closingPlace(text, close, FUNCTION_CLOSE))) return { kind: "text", end: 1 };
       const stop = close < 0 ? end && text.length : afterClose(text, close + FUNCTION_CLOSE.length, end);
       return stop === undefined ? WAIT : invalid(text.slice(0, stop), "expected <parameter= or </function>");
     }
@@ -146,10 +146,15 @@ export class BareXmlCandidate implements Candidate {
   }
 
   /** The tag is only named: nothing of a call follows it. */
-  #isStray(length: number): boolean {
+  #isStray(end: number): boolean {
     if (this.#quoted) return true;
-    return this.#xml.values.size === 0 && (!this.#tools.has(this.#xml.name ?? "") || length > MAX_STRAY_LENGTH);
+    return !this.#xml.hasParameter && (!this.#tools.has(this.#xml.name ?? "") || end > MAX_STRAY_LENGTH);
   }
+}
+
+/** Where the closing tag stands, or the first place where it still can. */
+function closingPlace(text: string, at: number, close: string): number {
+  return at < 0 ? text.length - close.length + 1 : at;
 }
 
 /** One past a `</tool_call>` that stands at `at`, after whitespace, or `at`; undefined when that can't be told yet. */

@@ -23,6 +23,11 @@ export class XmlCall {
     this.at = start + FUNCTION_OPEN.length;
   }
 
+  /** A parameter has begun: this is a call, and not only the name of its tag. */
+  get hasParameter(): boolean {
+    return this.values.size > 0 || this.#parameter !== undefined;
+  }
+
   /** Reads on in the same text, grown. */
   scan(text: string): XmlState {
     if (this.#state === "open") this.#state = this.#read(text);

@@ -5,6 +5,9 @@ import { makeDirectory } from "../make-directory.js";
 import { EMBEDDING_MARKS, POOLING_FILE } from "../models/embedding-model.js";
 import { isAbsent } from "../models/system-error.js";
 
+/** A template for requests with tools: see chat/template.ts. */
+const TOOL_USE_FILE = join("additional_chat_templates", "tool_use.jinja");
+
 /** config.json, the index and the card are written anew. */
 const COMPANIONS =
   /^(tokenizer.*\.(json|model)|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|generation_config\.json|chat_template\.(jinja|json)|.*\.tiktoken)$/;
@@ -14,9 +17,11 @@ export async function copyCompanions(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) {
     if (COMPANIONS.test(name) || EMBEDDING_MARKS.includes(name)) await copyIfFile(join(from, name), join(to, name));
   }
-  await copyIfFile(join(from, POOLING_FILE), join(to, POOLING_FILE)).catch((error: unknown) => {
-    if (!isAbsent(error)) throw error;
-  });
+  for (const path of [POOLING_FILE, TOOL_USE_FILE]) {
+    await copyIfFile(join(from, path), join(to, path)).catch((error: unknown) => {
+      if (!isAbsent(error)) throw error;
+    });
+  }
 }
 
 async function copyIfFile(from: string, to: string): Promise<void> {

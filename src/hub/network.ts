@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import type { buildConnector as BuildConnector, Dispatcher } from "undici";
 import connect from "undici/lib/api/api-connect.js";
@@ -46,30 +47,34 @@ export function createFetch(env: Environment = process.env): { fetch: HttpFetch;
     noProxy: env.no_proxy ?? env.NO_PROXY ?? "",
   });
   const fetch: HttpFetch = async (url, options) => {
+    const place = new URL(url);
     try {
-      return await send(agent, new URL(url), options);
+      return await send(agent, place, options);
     } catch (error) {
-      throw proxyError(error, { HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy });
+      const ofHttps = place.protocol === "https:" && httpsProxy !== "";
+      throw ofHttps ? blamed(error, "HTTPS_PROXY", httpsProxy) : blamed(error, "HTTP_PROXY", httpProxy);
     }
   };
   return { fetch, close: () => agent.destroy() };
 }
 
-/** The proxy that couldn't be reached, if it was one; else the error as it is. Its password is not shown. */
-function proxyError(error: unknown, proxies: Record<string, string>): unknown {
+const DEFAULT_PORTS: Record<string, string> = { "http:": "80", "https:": "443" };
+
+/** A `ProxyError` where it is the proxy that couldn't be reached; else the error as it is. No password is shown. */
+function blamed(error: unknown, name: string, proxy: string): unknown {
   const { code, hostname, address, port } = error as {
     code?: string;
     hostname?: string;
     address?: string;
     port?: number;
   };
-  for (const [name, text] of Object.entries(proxies)) {
-    if (text === "") continue;
-    const url = new URL(text);
-    const isIts = address === undefined ? hostname === url.hostname : String(port) === url.port;
-    if (code && isIts) return new ProxyError(`the proxy ${url.host} (${name}): ${code}`, { cause: error });
-  }
-  return error;
+  if (proxy === "" || code === undefined) return error;
+  const { protocol, hostname: host, port: given } = new URL(proxy);
+  const isIts =
+    hostname === host ||
+    (String(port) === (given || DEFAULT_PORTS[protocol]) && (isIP(host) === 0 || address === host));
+  if (!isIts) return error;
+  return new ProxyError(`the proxy ${host}${given && `:${given}`} (${name}): ${code}`, { cause: error });
 }
 
 function send(agent: Dispatcher, url: URL, { headers, signal }: HttpRequest): Promise<HttpResponse> {

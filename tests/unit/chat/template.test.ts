@@ -121,6 +121,11 @@ describe("templates", () => {
     });
     expect(await template.render(user)).toBe("plain");
     expect(await template.render(user, { tools: goldens.snippetTools })).toBe("tools");
+    const broken = await templateWith({
+      "chat_template.jinja": "plain",
+      "additional_chat_templates/tool_use.jinja": "{{ tools | nope }}",
+    });
+    await expect(broken.render(user, { tools: goldens.snippetTools })).rejects.toThrow(/tool_use\.jinja.*nope/);
   });
 
   it("refuse tools that they would never write", async () => {
@@ -150,7 +155,15 @@ describe("templates", () => {
     // As Python's json module reads and writes it.
     const text =
       '{"id": 1234567890123456789, "a": 1.0, "b": [-1000.0, 0.1, "2.0", 7], "c": {"d": 12345678901234567890}} 2.0';
-    expect(await template.render([{ role: "assistant", content: "", tool_calls: [call] }])).toBe(text);
+    const messages = [{ role: "assistant", content: "", tool_calls: [call] }];
+    expect(await template.render(messages)).toBe(text);
+    const ids = "{% set id = messages[0].tool_calls[0].function.arguments.id %}";
+    const computing = await templateWith({
+      "chat_template.jinja": `${ids}{{ id }} {{ id is number }} {{ id > 5 }} {{ id == id }} {{ [id, 1] | min }}`,
+    });
+    expect(await computing.render(messages)).toBe("1234567890123456789 True True True 1");
+    const long = await templateWith({ "chat_template.jinja": "{{ messages[0].content | length }}" });
+    expect(await long.render([{ role: "user", content: "\\x".repeat(4_000_000) }])).toBe("8000000");
   });
 
   it("see the caller's variables, and reasoning by both of its names", async () => {

@@ -239,7 +239,12 @@ describe("tool calls in a stream", () => {
       if (part?.type !== "tool-call") throw new Error(JSON.stringify(part));
       expect(stringifyExact(part.arguments)).toBe(written);
       expect(part.arguments).toEqual(JSON.parse(written));
+      part.arguments.limit = 7;
+      expect(JSON.parse(stringifyExact(part.arguments))).toMatchObject({ limit: 7 });
     }
+    expect(parse(['<tool_call>{"name": 1.0, "arguments": {}}</tool_call>'])).toMatchObject([
+      { reason: "the call has no name" },
+    ]);
     expect(parse(['{"name": "search", "arguments": {"where": {"a": [1e999]}}}'])).toMatchObject([
       { reason: "arguments.where.a[0]: the number is too large" },
     ]);
@@ -362,6 +367,41 @@ describe("tool calls in a stream", () => {
       expect(parse([text])).toEqual([text]);
       expect(parse(text.match(/[\s\S]{1,4000}/g) ?? [])).toEqual([text]);
     }
+  });
+
+  it("stays fast on strings that lines break", () => {
+    const text = '{":\n'.repeat(20_000);
+    expect(parse([text])).toEqual([text]);
+    expect(parse(text.match(/[\s\S]{1,5}/g) ?? [])).toEqual([text]);
+  });
+
+  it("refuses arguments that nest without end", () => {
+    const deep = `{"name": "list", "arguments": {"a": ${"[".repeat(5000)}1.0${"]".repeat(5000)}}}`;
+    expect(parse([`<tool_call>${deep}</tool_call>`])).toMatchObject([
+      { raw: expect.any(String), reason: expect.any(String) },
+    ]);
+    const allowed = `{"name": "list", "arguments": {"a": ${"[".repeat(200)}1.0${"]".repeat(200)}}}`;
+    expect(parse([allowed])).toMatchObject([{ name: "list" }]);
+  });
+
+  it("is as one about a stray tag wherever the stream is cut", () => {
+    for (let filler = 990; filler < 1030; filler++) {
+      for (const text of [
+        `<tool_call>${"x".repeat(filler)}</tool_call> y`,
+        `<function=list>${"x".repeat(filler)}</function> y`,
+      ]) {
+        const whole = parse([text]);
+        for (const cut of [1023, 1024, 1025, 1028, 1031, 1036]) {
+          expect(parse([text.slice(0, cut), text.slice(cut)]), `${filler} ${cut}`).toEqual(whole);
+        }
+      }
+    }
+  });
+
+  it("keeps a call whole that the token limit cuts in its first parameter", () => {
+    const text = `<tool_call>\n<function=write_file>\n<parameter=content>\n${"line\n".repeat(500)}`;
+    const pieces = text.match(/[\s\S]{1,100}/g) ?? [];
+    expect(parse(pieces, true)).toEqual([{ raw: text, reason: "the call was cut off before its end" }]);
   });
 
   it("holds no prose back for a tag that it names", () => {
