@@ -2,7 +2,7 @@
 import { PunieError } from "../errors.js";
 import { QUANTIZATION_BITS, QUANTIZATION_GROUP_SIZES } from "../models/quantization-config.js";
 import type { Quantization, QuantizationMode } from "../native/binding-types.js";
-import { columnsOf, type ModelTensor, memberOf, moduleOf } from "./model-tensor.js";
+import { type ModelTensor, memberOf, moduleOf } from "./model-tensor.js";
 
 export type { Quantization, QuantizationMode };
 export const QUANTIZATION_MODES = ["affine", "mxfp4", "mxfp8", "nvfp4"] as const;
@@ -129,9 +129,4 @@ function mixedRows(recipe: MixedRecipe, groupSize: number | undefined, layers: n
 /** Layers with matrices: linear layers, embeddings and stacked experts, but no convolution. */
 export function isQuantizable({ name, shape }: ModelTensor): boolean {
   return memberOf(name) === "weight" && shape.length >= 2 && !moduleOf(name).endsWith("conv1d");
-}
-
-/** The module's own number of inputs. */
-export function inputsOf(tensor: ModelTensor): number {
-  return columnsOf(tensor.shape);
 }

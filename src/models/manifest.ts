@@ -45,7 +45,6 @@ const manifestFields = z.object(
 
 /** `.punie/manifest.json`: written last, so that its presence says that the download is whole. */
 export type Manifest = z.output<typeof manifestFields>;
-export type ManifestFile = Manifest["files"][number];
 
 export function manifestPath(directory: string): string {
   return join(directory, PUNIE_DIRECTORY, "manifest.json");
