@@ -40,7 +40,7 @@ async function* inTurn(request: ServedRequest, id: string, context: ServerContex
     throw fieldError(error);
   } finally {
     leave();
-    const why = told === "not finished" && request.signal.aborted ? ": given up by the client, or stopped" : "";
+    const why = told === "not finished" && request.signal.aborted ? " (the client left, or the server stops)" : "";
     context.log("info", `${id} ${told}${why} in ${Math.round(performance.now() - startedAt)} ms`);
   }
 }
