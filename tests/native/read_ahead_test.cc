@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 
 #include "check.h"
 #include "temporary_file.h"
@@ -56,13 +57,20 @@ const Test whole("files are brought into memory without being touched", [] {
 
 const Test there("a file that is in memory is left alone", [] {
   const TemporaryFile file(kBytes);
-  if (!populates(*map(file), kBytes)) return;
-  const auto again = map(file);
-  check(again->seems_in_memory(), "it is in memory");
-  {
-    const io::ReadAhead reading({again});
+  // Where others want memory, the system may let go of it in between.
+  std::string found;
+  for (int i = 0; i < 20; ++i) {
+    if (!populates(*map(file), kBytes)) return;
+    const auto again = map(file);
+    found = "it is not in memory";
+    if (!again->seems_in_memory()) continue;
+    {
+      const io::ReadAhead reading({again});
+    }
+    if (mapped_bytes(*again) == 0) return;
+    found = "it was mapped";
   }
-  check(mapped_bytes(*again) == 0, "it was mapped");
+  check(false, found);
 });
 #endif
 
