@@ -52,12 +52,14 @@ export class CodeBlocks {
       const character = text[at] as string;
       if (this.#place === "indentation") {
         if (/\s/.test(character)) continue;
-        this.#place = character === "`" || character === "~" ? "fence" : "rest";
+        this.#place = "fence";
         this.#character = character;
       }
-      if (this.#place === "fence" && character === this.#character) this.#run++;
-      else this.#place = "rest";
-      if (this.#place === "rest") break;
+      if (character !== this.#character || !/[`~]/.test(character)) {
+        this.#place = "rest";
+        break;
+      }
+      this.#run++;
     }
     const rest = text.slice(at);
     if (this.#restIsBlank && rest.trim() !== "") this.#restIsBlank = false;

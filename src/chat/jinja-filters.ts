@@ -4,10 +4,12 @@ import {
   entriesOf,
   FloatValue,
   IntegerValue,
+  isNumber,
   isTrue,
   type JinjaValue,
   StringValue,
-  TESTS,
+  testNamed,
+  typeName,
   UNDEFINED,
 } from "./jinja-values.js";
 import { comparePython, pythonEquals, pythonStr, titleWords } from "./python-text.js";
@@ -29,7 +31,7 @@ export function itemsOf(value: JinjaValue): JinjaValue[] {
   const entries = entriesOf(value);
   if (entries) return [...entries.keys()].map((key) => new StringValue(key));
   if (Array.isArray(value.value)) return value.value as JinjaValue[];
-  throw new Error(`can't go over a ${value.type.replace(/Value$/, "").toLowerCase()}`);
+  throw new Error(`can't go over a ${typeName(value)}`);
 }
 
 /** Python's `in`. */
@@ -54,14 +56,11 @@ function attribute(item: JinjaValue, path: JinjaValue): JinjaValue {
   return value;
 }
 
-export const isNumber = ({ value }: JinjaValue): boolean => typeof value === "number" || typeof value === "boolean";
-
 /** One filter of the four that choose items. */
 function choosing({ attributes, keeps }: { attributes: boolean; keeps: boolean }): Filter {
   return (operand, { args }) => {
     const [path, name, other] = attributes ? args : [undefined, ...args];
-    const test = name === undefined ? isTrue : TESTS.get(pythonStr(name));
-    if (!test) throw new Error(`knows no test '${pythonStr(name as JinjaValue)}'`);
+    const test = name === undefined ? isTrue : testNamed(pythonStr(name));
     const chosen = itemsOf(operand).filter(
       (item) => test(path ? attribute(item, path) : item, other ?? UNDEFINED) === keeps,
     );
@@ -139,13 +138,13 @@ function roundedDigits(value: number, digits: number): string {
 }
 
 /** Of a text, what Python's `int` or `float` reads: all of it, or the default. */
-function toNumber(pattern: RegExp, make: (value: number) => JinjaValue): Filter {
+function toNumber(make: (value: number) => JinjaValue): Filter {
   return (operand, { args, named }) => {
     const fallback = args[0] ?? named.get("default") ?? make(0);
     if (operand.type === "UndefinedValue") throw new Error("reads a number from what is undefined");
     if (isNumber(operand)) return make(Number(operand.value));
     const text = operand.type === "StringValue" ? (operand.value as string).trim().replace(/(?<=\d)_(?=\d)/g, "") : "";
-    return pattern.test(text) ? make(Number(text)) : fallback;
+    return FLOAT.test(text) ? make(Number(text)) : fallback;
   };
 }
 
@@ -195,8 +194,8 @@ export const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   ["min", extreme(-1)],
   ["sum", sum],
   ["round", round],
-  ["int", toNumber(FLOAT, (value) => new IntegerValue(Math.trunc(value)))],
-  ["float", toNumber(FLOAT, (value) => new FloatValue(value))],
+  ["int", toNumber((value) => new IntegerValue(Math.trunc(value)))],
+  ["float", toNumber((value) => new FloatValue(value))],
   ["escape", escapeHtml],
   ["title", (operand) => new StringValue(titleWords(pythonStr(operand)))],
 ]);

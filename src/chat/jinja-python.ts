@@ -18,7 +18,7 @@ import {
   type JinjaValue,
   NullValue,
   StringValue,
-  TESTS,
+  testNamed,
   UNDEFINED,
 } from "./jinja-values.js";
 import { installStringMethods } from "./python-strings.js";
@@ -133,25 +133,25 @@ function install(): void {
   inside.evaluateMemberExpression = function (node, scope) {
     const object = this.evaluate(node.object, scope);
     if (object.type === "UndefinedValue") throw new Error("reads an attribute of something undefined");
-    const { property, computed } = node;
-    if (!computed && DICT_METHODS.has(property?.value) && object.type === "ObjectValue") {
+    const { property } = node;
+    if (!node.computed && property?.type === "Identifier") {
       // Jinja looks for an attribute first, and then for a key of that name.
-      return builtinOf(object, property?.value as string);
-    }
-    if (computed && property && property.type !== "SliceExpression") {
-      const key = asNumber(this.evaluate(property, scope));
-      if (!fitsKey(object, key)) return UNDEFINED;
-      const known = { ...node, object: evaluated(object), property: evaluated(key) };
-      if (object.type !== "StringValue" || key.type !== "IntegerValue") {
-        return evaluateMemberExpression.call(this, known, scope);
+      if (object.type === "ObjectValue" && DICT_METHODS.has(property.value)) {
+        return builtinOf(object, property.value as string);
       }
-    }
-    if (object.type !== "StringValue" || !computed) {
       return evaluateMemberExpression.call(this, { ...node, object: evaluated(object) }, scope);
     }
+    const key = property?.type === "SliceExpression" ? undefined : asNumber(this.evaluate(property, scope));
+    if (key && !fitsKey(object, key)) return UNDEFINED;
     // Python counts code points: index and slice the list of them.
-    const result = evaluateMemberExpression.call(this, { ...node, object: evaluated(characters(object)) }, scope);
-    return Array.isArray(result.value)
+    const inText = object.type === "StringValue" && key?.type !== "StringValue";
+    const known = {
+      ...node,
+      object: evaluated(inText ? new ArrayValue(itemsOf(object)) : object),
+      ...(key && { property: evaluated(key), computed: true }),
+    };
+    const result = evaluateMemberExpression.call(this, known, scope);
+    return inText && Array.isArray(result.value)
       ? new StringValue((result.value as JinjaValue[]).map(pythonStr).join(""))
       : result;
   };
@@ -192,9 +192,7 @@ function install(): void {
 
 /** Whether a test, whose name is the first argument, holds. */
 function holds(value: JinjaValue, [name, other = UNDEFINED]: JinjaValue[]): boolean {
-  const test = TESTS.get(name ? pythonStr(name) : "");
-  if (!test) throw new Error(`knows no test '${name ? pythonStr(name) : ""}'`);
-  return test(value, other);
+  return testNamed(name ? pythonStr(name) : "")(value, other);
 }
 
 function filterNode(name: string, args: JinjaValue[], named: ReadonlyMap<string, JinjaValue>): Node {
@@ -245,10 +243,6 @@ function evaluated(value: JinjaValue): Node {
   return { type: EVALUATED, value };
 }
 
-function characters(text: JinjaValue): JinjaValue {
-  return new ArrayValue(itemsOf(text));
-}
-
 /** What each comparison asks of the sign of a difference. */
 const ORDERINGS: Record<string, (sign: number) => boolean> = {
   "<": (sign) => sign < 0,
@@ -281,8 +275,7 @@ const STATEMENTS = new Set([
 
 /** In Python a loop over what is undefined is empty, and one over a text goes over its characters. */
 function iterated(value: JinjaValue): JinjaValue {
-  if (value.type === "UndefinedValue") return new ArrayValue([]);
-  return value.type === "StringValue" ? characters(value) : value;
+  return value.type === "UndefinedValue" || value.type === "StringValue" ? new ArrayValue(itemsOf(value)) : value;
 }
 
 function callMethod(operand: JinjaValue, name: string, args: JinjaValue[], scope: Environment): JinjaValue {

@@ -1,7 +1,7 @@
 /** Tests of Jinja that the template library lacks, and those with an argument, which its parser does not read. */
 import type { tokenize } from "@huggingface/jinja";
-import { contains, isNumber } from "./jinja-filters.js";
-import { entriesOf, type JinjaValue, TESTS } from "./jinja-values.js";
+import { contains } from "./jinja-filters.js";
+import { entriesOf, isNumber, type JinjaValue, TESTS } from "./jinja-values.js";
 import { comparePython, pythonEquals } from "./python-text.js";
 
 type Test = (value: JinjaValue, other: JinjaValue) => boolean;

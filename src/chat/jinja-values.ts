@@ -33,6 +33,23 @@ export const UNDEFINED = environment.lookupVariable("nothing") as unknown as Jin
 /** Jinja's tests by name, of all environments. */
 export const TESTS = environment.tests as unknown as Map<string, (value: JinjaValue, other: JinjaValue) => boolean>;
 
+/** @throws Error where there is none of the name. */
+export function testNamed(name: string): (value: JinjaValue, other: JinjaValue) => boolean {
+  const test = TESTS.get(name);
+  if (!test) throw new Error(`knows no test '${name}'`);
+  return test;
+}
+
+/** In Python a boolean is a number too. */
+export function isNumber({ value }: JinjaValue): boolean {
+  return typeof value === "number" || typeof value === "boolean";
+}
+
+/** The value's type, for messages. */
+export function typeName({ type }: JinjaValue): string {
+  return type.replace(/Value$/, "").toLowerCase();
+}
+
 /** Python's `bool`. */
 export function isTrue(value: JinjaValue): boolean {
   return (value as unknown as { __bool__(): { value: boolean } }).__bool__().value;

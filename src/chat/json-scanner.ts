@@ -22,8 +22,6 @@ export class JsonScanner {
   hasArguments = false;
   /** Where a line break or other control character stands in a string: no JSON, but the string goes on. */
   brokenAt: number | undefined;
-  /** Goes no further than where a string breaks, so that what follows isn't read for nothing. */
-  haltsAtBreak = false;
 
   readonly #containers: Container[] = [];
   #inString = false;
@@ -39,8 +37,9 @@ export class JsonScanner {
     this.at = start;
   }
 
-  scan(text: string): ScanState {
-    while (this.state === "open" && this.at < text.length && !(this.haltsAtBreak && this.brokenAt !== undefined)) {
+  /** @param pastBreak False: no further than where a string breaks, so that what follows isn't read for nothing. */
+  scan(text: string, { pastBreak = true } = {}): ScanState {
+    while (this.state === "open" && this.at < text.length && (pastBreak || this.brokenAt === undefined)) {
       if (this.#inString) this.#stringCharacter(text);
       else this.state = this.#outsideCharacter(text);
       if (this.state !== "malformed") this.at++;

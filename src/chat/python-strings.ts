@@ -1,5 +1,6 @@
 /** Methods of Python's `str` that the template library lacks or does otherwise. */
 import { ArrayValue, BooleanValue, FunctionValue, IntegerValue, type JinjaValue, StringValue } from "./jinja-values.js";
+import { capitalized } from "./python-text.js";
 
 /** What `str.strip()` takes for whitespace: Unicode's White_Space and the separators U+001C to U+001F. */
 const WHITESPACE = /[\p{White_Space}\x1c-\x1f]/u;
@@ -26,6 +27,11 @@ function strip(self: string, characters: JinjaValue | undefined, left: boolean, 
   return new StringValue(points.slice(start, end).join(""));
 }
 
+/** Python counts code points. @param at In UTF-16; below 0: nowhere. */
+function codePointIndex(self: string, at: number): JinjaValue {
+  return new IntegerValue(at < 0 ? -1 : Array.from(self.slice(0, at)).length);
+}
+
 /** Before, at and after the separator; where there is none, all of it stands at one end. */
 function partition(self: string, at: number, separator: JinjaValue | undefined, first: boolean): JinjaValue {
   const between = text(separator, "partition");
@@ -38,17 +44,8 @@ const METHODS: Record<string, Method> = {
   strip: (self, [characters]) => strip(self, characters, true, true),
   lstrip: (self, [characters]) => strip(self, characters, true, false),
   rstrip: (self, [characters]) => strip(self, characters, false, true),
-  capitalize: (self) => {
-    const [first = "", ...rest] = self;
-    return new StringValue(first.toUpperCase() + rest.join("").toLowerCase());
-  },
-  title: (self) =>
-    new StringValue(
-      self.replace(/\p{L}+/gu, (word) => {
-        const [first = "", ...rest] = word;
-        return first.toUpperCase() + rest.join("").toLowerCase();
-      }),
-    ),
+  capitalize: (self) => new StringValue(capitalized(self)),
+  title: (self) => new StringValue(self.replace(/\p{L}+/gu, capitalized)),
   splitlines: (self) => {
     const lines = self.split(LINE_BREAK);
     if (lines.at(-1) === "") lines.pop();
@@ -62,15 +59,8 @@ const METHODS: Record<string, Method> = {
     const end = text(suffix, "removesuffix");
     return new StringValue(end && self.endsWith(end) ? self.slice(0, -end.length) : self);
   },
-  find: (self, [needle]) => {
-    const at = self.indexOf(text(needle, "find"));
-    // Python counts code points.
-    return new IntegerValue(at < 0 ? -1 : Array.from(self.slice(0, at)).length);
-  },
-  rfind: (self, [needle]) => {
-    const at = self.lastIndexOf(text(needle, "rfind"));
-    return new IntegerValue(at < 0 ? -1 : Array.from(self.slice(0, at)).length);
-  },
+  find: (self, [needle]) => codePointIndex(self, self.indexOf(text(needle, "find"))),
+  rfind: (self, [needle]) => codePointIndex(self, self.lastIndexOf(text(needle, "rfind"))),
   rsplit: (self, [separator, most]) => {
     if (separator?.type !== "StringValue") throw new Error("rsplit() expects a separator");
     const parts = self.split(text(separator, "rsplit"));

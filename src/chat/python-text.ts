@@ -1,5 +1,5 @@
 /** Values as Python writes them: `json.dumps`, `str` and `repr`, and `==`. */
-import { DIGITS, entriesOf, type JinjaValue } from "./jinja-values.js";
+import { DIGITS, entriesOf, isNumber, type JinjaValue, typeName } from "./jinja-values.js";
 
 export interface JsonStyle {
   indent?: string | undefined;
@@ -74,7 +74,7 @@ function pythonRepr(value: JinjaValue): string {
     case "UndefinedValue":
       return "Undefined";
     default:
-      throw new Error(`Can't print a ${value.type.replace(/Value$/, "").toLowerCase()}`);
+      throw new Error(`Can't print a ${typeName(value)}`);
   }
 }
 
@@ -132,8 +132,7 @@ export function pythonEquals(a: JinjaValue, b: JinjaValue): boolean {
     const [items, others] = [a.value as JinjaValue[], b.value as JinjaValue[]];
     return items.length === others.length && items.every((item, i) => pythonEquals(item, others[i] as JinjaValue));
   }
-  const numeric = (value: JinjaValue) => typeof value.value === "number" || typeof value.value === "boolean";
-  if (numeric(a) && numeric(b)) return Number(a.value) === Number(b.value);
+  if (isNumber(a) && isNumber(b)) return Number(a.value) === Number(b.value);
   return a.type === b.type && a.value === b.value;
 }
 
@@ -149,16 +148,17 @@ export function comparePython(a: JinjaValue, b: JinjaValue): number {
     }
     return left.length - right.length;
   }
-  const numeric = (value: unknown) => typeof value === "number" || typeof value === "boolean";
-  if (numeric(left) && numeric(right)) return Number(left) - Number(right);
-  const [first, second] = [a, b].map(({ type }) => type.replace(/Value$/, "").toLowerCase());
-  throw new Error(`compares a ${first} with a ${second}`);
+  if (isNumber(a) && isNumber(b)) return Number(left) - Number(right);
+  throw new Error(`compares a ${typeName(a)} with a ${typeName(b)}`);
+}
+
+/** The first letter large, the others small. */
+export function capitalized(word: string): string {
+  const [first = "", ...rest] = word;
+  return first.toUpperCase() + rest.join("").toLowerCase();
 }
 
 /** Jinja's title case: what follows a space, a hyphen or an opening bracket is a word. */
 export function titleWords(text: string): string {
-  return text.replace(/[^-\s({[<]+/gu, (word) => {
-    const [first = "", ...rest] = word;
-    return first.toUpperCase() + rest.join("").toLowerCase();
-  });
+  return text.replace(/[^-\s({[<]+/gu, capitalized);
 }

@@ -29,23 +29,21 @@ export class BareJsonCandidate implements Candidate {
 
   constructor(tools: DeclaredTools) {
     this.#tools = tools;
-    this.#scanner.haltsAtBreak = true;
   }
 
   feed(text: string, end?: StreamEnd): Verdict {
     const scanner = this.#scanner;
-    scanner.scan(text);
-    if (scanner.brokenAt !== undefined && isMeant(scanner, this.#tools)) scanner.haltsAtBreak = false;
-    const state = scanner.scan(text);
+    scanner.scan(text, { pastBreak: false });
     // What was looked at is text with it, and not looked at again for a call inside: nested braces would take for ever.
     if (isRuledOut(scanner, this.#tools)) return { kind: "text", end: Math.max(1, scanner.nameStart) };
     const meant = isMeant(scanner, this.#tools);
+    // A string that the line's end breaks was none, and a call may come after it.
+    if (!meant && scanner.brokenAt !== undefined) return { kind: "text", end: scanner.brokenAt };
+    const state = scanner.scan(text);
     if (state === "done") {
       const raw = text.slice(0, scanner.at);
       return meant ? call(this.#tools.fromJson(raw, raw), raw.length) : { kind: "text", end: raw.length };
     }
-    // A string that the line's end breaks was none, and a call may come after it.
-    if (!meant && scanner.brokenAt !== undefined) return { kind: "text", end: scanner.brokenAt };
     if (state === "open" && !end) return WAIT;
     if (meant) return state === "open" ? invalid(text, CUT_OFF) : invalid(text.slice(0, scanner.at), "malformed JSON");
     return { kind: "text", end: scanner.at };

@@ -40,7 +40,7 @@ export class DeclaredTools {
     const { name, arguments: given } = isObject(call) ? call : {};
     if (typeof name !== "string") return { type: "invalid-tool-call", raw, reason: "the call has no name" };
     // Some models write the arguments as JSON text.
-    return this.#finish(name, typeof given === "string" ? parsedOr(given, given) : given, raw);
+    return this.#finish(name, typeof given === "string" ? parsedOr(given, given, parseExact) : given, raw);
   }
 
   /** The part for a call whose values arrived as text: each is read as its parameter's schema says. */
@@ -51,7 +51,7 @@ export class DeclaredTools {
       const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
       return `${JSON.stringify(key)}:${typedJson(text, schema, root)}`;
     });
-    return this.#finish(name, parsedOr(`{${members.join(",")}}`, undefined), raw);
+    return this.#finish(name, parsedOr(`{${members.join(",")}}`, undefined, parseExact), raw);
   }
 
   #finish(name: string, given: unknown, raw: string): ToolCallPart {
@@ -100,8 +100,8 @@ function jsonOf(type: string, text: string): string | undefined {
 const MAX_DEPTH = 256;
 
 /** What JSON can't say, a number that is larger than any, and what is too deep. */
-function sizeProblem(arguments_: unknown): string | undefined {
-  let level: [place: string, value: unknown][] = [["arguments", arguments_]];
+function sizeProblem(given: unknown): string | undefined {
+  let level: [place: string, value: unknown][] = [["arguments", given]];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > MAX_DEPTH) return `arguments: nested deeper than ${MAX_DEPTH} levels`;
     const next: typeof level = [];
@@ -117,9 +117,9 @@ function sizeProblem(arguments_: unknown): string | undefined {
   return undefined;
 }
 
-function parsedOr(text: string, fallback: unknown): unknown {
+function parsedOr(text: string, fallback: unknown, parse: (text: string) => unknown = JSON.parse): unknown {
   try {
-    return parseExact(text);
+    return parse(text);
   } catch {
     return fallback;
   }
