@@ -43,13 +43,16 @@ export class ModelNotDownloadedError extends PunieError {
   /** The directories that were looked in. */
   readonly searched: readonly string[];
 
-  /** @param advice A line that the message ends with. */
+  /** What else the name may have meant: the line that the message ends with. */
+  readonly advice: string | undefined;
+
   constructor(model: string, command: string, searched: readonly string[], advice?: string) {
     const lines = [`Model '${model}' is not downloaded.`, `Download it with: ${command}`];
     super("MODEL_NOT_DOWNLOADED", [...lines, ...(advice === undefined ? [] : [advice])].join("\n"));
     this.model = model;
     this.command = command;
     this.searched = searched;
+    this.advice = advice;
   }
 }
 

@@ -3,7 +3,7 @@
 import { readAvailableMemory } from "../memory/available-memory.js";
 import { type Fit, fitMemory } from "../memory/fit-memory.js";
 import { loadedWeightBytes, registerWeights } from "../memory/loaded-weights.js";
-import { cacheBytes, planMemory } from "../memory/memory-plan.js";
+import { cacheBytes, planMemory, totalBytes } from "../memory/memory-plan.js";
 import type { MemoryPressure } from "../memory/pressure.js";
 import { pressureMonitor } from "../memory/pressure-monitor.js";
 import { longestContext } from "../models/longest-context.js";
@@ -37,8 +37,7 @@ export function requiredMemory(
   contextLength: number,
 ): { totalBytes: number; cacheBytes: number } {
   const plan = planMemory(spec, { device: likelyDevice(device), prefillChunk, contextLength });
-  const caches = cacheBytes(plan, contextLength);
-  return { totalBytes: plan.weightBytes + plan.workBytes + caches, cacheBytes: caches };
+  return { totalBytes: totalBytes(plan, contextLength), cacheBytes: cacheBytes(plan, contextLength) };
 }
 
 /** Frees what a loaded model keeps when memory runs short, and counts its weights as taken. @returns What ends both. */

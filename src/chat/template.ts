@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { PunieError } from "../errors.js";
 import { readJsonObject, readTextFile } from "../models/json-file.js";
+import { TOOL_TEMPLATE_FILE } from "../models/tool-template.js";
 import { WorkerThread } from "../worker/worker-thread.js";
 import { stringifyExact } from "./exact-json.js";
 import { type ChatMessage, normalizeMessages, normalizeTools } from "./messages.js";
@@ -18,9 +19,8 @@ const RENDER_TIMEOUT_MS = 5_000;
 const NAMES_TOOLS = /\btools\b/;
 
 const DEFAULT = "default";
-/** The template for requests with tools, where a model has one of its own, and where it lies beside chat_template.jinja. */
+/** The template for requests with tools, where a model has one of its own. */
 const TOOL_USE = "tool_use";
-const TOOL_USE_FILE = join("additional_chat_templates", `${TOOL_USE}.jinja`);
 
 /** One that never says it takes the role for none, and would leave the turn out. */
 const NAMES_DEVELOPER = /\bdeveloper\b/;
@@ -132,8 +132,8 @@ export class ChatTemplate {
 }
 
 /**
- * Looks for chat_template.jinja (and one for tools in additional_chat_templates), then tokenizer_config.json's `chat_template` (text or a named list), then
- * chat_template.json. A model without one is no error until it is asked to render. Throws `MODEL_CORRUPT` for files
+ * Looks for chat_template.jinja (and one for tools in additional_chat_templates), then tokenizer_config.json's
+ * `chat_template` (text or a named list), then chat_template.json. A model without one is no error until it is asked to render. Throws `MODEL_CORRUPT` for files
  * that can't be read.
  */
 export async function loadChatTemplate(directory: string): Promise<ChatTemplate> {
@@ -149,7 +149,7 @@ async function fromJinjaFile(directory: string): Promise<Templates | undefined> 
   const found = new Map<string, TemplateText>();
   for (const [name, source] of [
     [DEFAULT, "chat_template.jinja"],
-    [TOOL_USE, TOOL_USE_FILE],
+    [TOOL_USE, TOOL_TEMPLATE_FILE],
   ] as const) {
     const text = await readTextFile(join(directory, source), MAX_TEMPLATE_BYTES);
     if (text !== undefined) found.set(name, { text, source });

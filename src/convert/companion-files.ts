@@ -4,9 +4,7 @@ import { dirname, join } from "node:path";
 import { makeDirectory } from "../make-directory.js";
 import { EMBEDDING_MARKS, POOLING_FILE } from "../models/embedding-model.js";
 import { isAbsent } from "../models/system-error.js";
-
-/** A template for requests with tools: see chat/template.ts. */
-const TOOL_USE_FILE = join("additional_chat_templates", "tool_use.jinja");
+import { TOOL_TEMPLATE_FILE } from "../models/tool-template.js";
 
 /** config.json, the index and the card are written anew. */
 const COMPANIONS =
@@ -17,7 +15,7 @@ export async function copyCompanions(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) {
     if (COMPANIONS.test(name) || EMBEDDING_MARKS.includes(name)) await copyIfFile(join(from, name), join(to, name));
   }
-  for (const path of [POOLING_FILE, TOOL_USE_FILE]) {
+  for (const path of [POOLING_FILE, TOOL_TEMPLATE_FILE]) {
     await copyIfFile(join(from, path), join(to, path)).catch((error: unknown) => {
       if (!isAbsent(error)) throw error;
     });

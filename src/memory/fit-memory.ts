@@ -3,7 +3,7 @@ import { PunieError } from "../errors.js";
 import { formatMemory } from "../format-bytes.js";
 import type { NativeDevice, NativeModelSpec } from "../native/binding-types.js";
 import type { AvailableMemory } from "./available-memory.js";
-import { cacheBytes, type MemoryPlan, planMemory, positionsIn } from "./memory-plan.js";
+import { cacheBytes, type MemoryPlan, planMemory, positionsIn, totalBytes } from "./memory-plan.js";
 
 export interface FitRequest {
   /** The model's directory, for messages. */
@@ -63,7 +63,7 @@ interface Arithmetic {
 
 function tooLarge(request: FitRequest, plan: MemoryPlan, { limit, left, wanted, fitting }: Arithmetic): PunieError {
   const caches = cacheBytes(plan, wanted);
-  const needed = plan.weightBytes + plan.workBytes + caches;
+  const needed = totalBytes(plan, wanted);
   const parts =
     `${formatMemory(plan.weightBytes)} of weights, ${formatMemory(caches)} of keys and values for a context of ` +
     `${wanted} tokens (${formatMemory(plan.cacheBytesPerToken)} each), ${formatMemory(plan.workBytes)} of work space`;

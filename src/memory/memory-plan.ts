@@ -39,6 +39,11 @@ export function cacheBytes({ cacheBytesPerToken, stateBytes }: MemoryPlan, posit
   return Math.ceil(positions / CACHE_STEP) * CACHE_STEP * cacheBytesPerToken + stateBytes;
 }
 
+/** Bytes of all of it, with what is remembered of so many positions. */
+export function totalBytes(plan: MemoryPlan, positions: number): number {
+  return plan.weightBytes + plan.workBytes + cacheBytes(plan, positions);
+}
+
 /** Positions whose keys and values fit into so many bytes, in whole steps. */
 export function positionsIn({ cacheBytesPerToken, stateBytes }: MemoryPlan, bytes: number): number {
   return Math.floor(Math.max(0, bytes - stateBytes) / (cacheBytesPerToken * CACHE_STEP)) * CACHE_STEP;

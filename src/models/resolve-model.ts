@@ -47,7 +47,7 @@ export async function resolveModel(name?: string, options: ResolveOptions = {}):
 }
 
 /** Somebody may have meant a path that reads like a name: what to write for it, where there is one. */
-export async function pathAdvice(repository: string): Promise<string | undefined> {
+async function pathAdvice(repository: string): Promise<string | undefined> {
   const isHere = await stat(repository).then(
     () => true,
     () => false,

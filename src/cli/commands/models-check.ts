@@ -6,7 +6,7 @@ import { ModelNotDownloadedError } from "../../errors.js";
 import { formatBytes } from "../../format-bytes.js";
 import type { DownloadOptions } from "../../hub/download-options.js";
 import type { StandIn } from "../../hub/stand-in.js";
-import { pathAdvice, resolveModel } from "../../models/resolve-model.js";
+import { resolveModel } from "../../models/resolve-model.js";
 import { type CheckOptions, checkModel, type ModelCheck } from "../check-model.js";
 import { checkText } from "../check-text.js";
 import { importedDirectory } from "../imported-directory.js";
@@ -41,8 +41,7 @@ async function findHere(name: string, { modelsDir, revision }: CheckFlags, signa
     return await importedDirectory(path, { modelsDir, signal });
   } catch (error) {
     if (!(error instanceof ModelNotDownloadedError)) throw error;
-    const advice = await pathAdvice(error.model);
-    if (advice !== undefined) note(advice);
+    if (error.advice !== undefined) note(error.advice);
     return undefined;
   }
 }
